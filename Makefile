@@ -1,0 +1,48 @@
+# Every command a person needs. `make help` lists them; each works on a machine that has only Python and make.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli
+PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
+
+.PHONY: help up demo test check system lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+up: .venv/.ready ## Run the four services on loopback; the door is http://localhost:8080
+	@$(BIN)/signet up
+
+demo: .venv/.ready ## Start a fresh system and let it tell its story with real requests
+	@$(BIN)/signet demo
+
+test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
+	@$(BIN)/pytest
+
+check: .venv/.ready ## Formatting, lint, types, import rules, and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest libs services gateway cli
+
+system: .venv/.ready ## Run only the tests of the running system
+	@$(BIN)/pytest tests
+
+lock: .venv/.ready ## Resolve all dependencies anew and write the hashed locks
+	$(BIN)/uv lock --upgrade
+	$(BIN)/uv export -q --no-header --all-packages --all-groups --no-emit-workspace -o requirements.lock
+	$(BIN)/uv export -q --no-header --only-group build -o build-tools.lock
+	@for entry in $(PACKAGES); do \
+	  $(BIN)/uv export -q --no-header --package $${entry%%:*} --no-dev --no-emit-workspace -o $${entry##*:}/requirements.lock; done
+
+clean: ## Remove the environment (data under .signet/ stays)
+	rm -rf .venv
+
+.venv/.ready: requirements.lock build-tools.lock $(addsuffix /pyproject.toml,$(MEMBERS))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Signet needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r build-tools.lock
+	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
+	@touch $@
