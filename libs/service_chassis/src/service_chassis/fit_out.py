@@ -1,0 +1,26 @@
+"""Puts the chassis around a FastAPI application, in the two layers between which verification stands."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, operations_router
+from service_chassis.problems import AnswerErrors, install_problem_handlers
+from service_chassis.request_bodies import JsonBodies
+from service_chassis.tracing import TraceContext
+
+
+def take_json(app: FastAPI) -> None:
+    """Add the inner layer: bodies are checked, refusals are problems. Call it before verification is added."""
+    install_problem_handlers(app)
+    app.add_middleware(JsonBodies)
+
+
+def observe(app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> Metrics:
+    """Add the outer layer: probes, metrics, traces, the last answer to errors. Call it after verification is added."""
+    metrics = Metrics()
+    app.include_router(operations_router(metrics, readiness))
+    app.add_middleware(AnswerErrors)
+    app.add_middleware(CountRequests, metrics=metrics)
+    app.add_middleware(TraceContext)
+    return metrics

@@ -1,0 +1,93 @@
+"""What an operator asks a process: is it alive, is it ready, what has it done. Never shown at the public door."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ReadinessCheck = Callable[[], Awaitable[str | None]]
+"""Answers None when ready, or one sentence that says what is missing."""
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """The figures of one process, in a registry of their own so that two applications can live in one test."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        labels = ("method", "route", "status")
+        self.requests = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
+        self.seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time until a request was answered.",
+            ("method", "route"),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+
+
+class CountRequests:
+    """ASGI middleware: counts requests and measures how long they took, by route and never by path."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and count it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def watching_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching_send)
+        finally:
+            # A path or a made-up method as a label would let anyone grow this process's memory.
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)
+
+
+def operations_router(metrics: Metrics, readiness: Mapping[str, ReadinessCheck]) -> APIRouter:
+    """Return the routes `/healthz` (alive), `/readyz` (can do its work) and `/metrics` (Prometheus text)."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz")
+    async def alive() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz")
+    async def ready() -> JSONResponse:
+        checks = {name: await check() or "ready" for name, check in readiness.items()}
+        is_ready = all(state == "ready" for state in checks.values())
+        body = {"ready": is_ready, "worker": str(os.getpid()), "checks": checks}
+        return JSONResponse(body, status_code=200 if is_ready else 503)
+
+    @router.get("/metrics")
+    async def figures() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+OPERATIONS_ROUTES = frozenset({"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json"})
+"""The internal routes that ask for no token, as a resource server lists them among its public ones."""

@@ -1,0 +1,117 @@
+"""Request bodies: refused before the application sees them when too large, not JSON by name, or too deep."""
+
+import email.message
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service_chassis.problems import Problem, problem_response
+
+# Strings are skipped whole (the closing quote is optional, so that an open string is passed over once and not once per
+# quote in it); what is left of interest are the brackets.
+_STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+
+
+class JsonBodies:
+    """ASGI middleware for an application whose every body is a small JSON document.
+
+    413 above `max_bytes`, 415 for another media type, 400 for bytes that are not UTF-8 or nested deeper than
+    `max_depth`. The body is read whole, never more of it than the cap. [RFC 9110 section 15.5.14 and 15.5.16]
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int = 65_536,
+        max_depth: int = 32,
+        media_types: Collection[str] = ("application/json", "application/merge-patch+json"),
+    ) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+        self._media_types = frozenset(media_types)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read and check the body, then pass the request on with it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            body = await self._read(headers, receive)
+            if body is None:  # the client has gone
+                return
+            self._check(body, headers)
+        except Problem as problem:
+            await problem_response(problem)(scope, receive, send)
+            return
+        handed_over = False
+
+        async def replay() -> Message:
+            nonlocal handed_over
+            if handed_over:
+                return await receive()
+            handed_over = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced[:20]) > self._max_bytes:
+            raise self._too_large()
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self._max_bytes:
+                raise self._too_large()
+            more = message.get("more_body", False)
+        return bytes(body)
+
+    def _check(self, body: bytes, headers: Headers) -> None:
+        if not body:
+            return
+        self._check_media_type(headers)
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise Problem(400, "malformed_body", "The body is not UTF-8.") from None
+        if _depth(body) > self._max_depth:
+            raise Problem(400, "malformed_body", f"The body is nested deeper than {self._max_depth} levels.")
+
+    def _check_media_type(self, headers: Headers) -> None:
+        accepted = ", ".join(sorted(self._media_types))
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem(
+                415,
+                "unsupported_media_type",
+                "The body must not be compressed.",
+                headers={"Accept-Encoding": "identity"},
+            )
+        declared = email.message.Message()
+        declared["content-type"] = headers.get("content-type", "application/octet-stream")
+        charset = str(declared.get_param("charset", "utf-8")).lower()
+        if declared.get_content_type() not in self._media_types or charset not in {"utf-8", "utf8", "us-ascii"}:
+            raise Problem(415, "unsupported_media_type", f"The body must be one of {accepted}, in UTF-8.")
+
+    def _too_large(self) -> Problem:
+        return Problem(413, "body_too_large", f"The body is larger than {self._max_bytes} bytes.")
+
+
+def _depth(body: bytes) -> int:
+    deepest = depth = 0
+    for found in _STRINGS_AND_BRACKETS.finditer(body):
+        match found[0]:
+            case b"[" | b"{":
+                depth += 1
+                deepest = max(deepest, depth)
+            case b"]" | b"}":
+                depth -= 1
+    return deepest
