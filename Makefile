@@ -5,7 +5,7 @@ BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
 
-.PHONY: help up demo test check system lock clean
+.PHONY: help up demo test check lint system lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -19,12 +19,14 @@ demo: .venv/.ready ## Start a fresh system and let it tell its story with real r
 test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
 	@$(BIN)/pytest
 
-check: .venv/.ready ## Formatting, lint, types, import rules, and the fast tests
+check: lint ## What `make lint` holds, and the tests of the packages
+	@$(BIN)/pytest libs services gateway cli
+
+lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest libs services gateway cli
 
 system: .venv/.ready ## Run only the tests of the running system
 	@$(BIN)/pytest tests
