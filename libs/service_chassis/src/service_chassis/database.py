@@ -46,15 +46,16 @@ class Database:
     """A service's database, opened lazily by `url` (`sqlite+aiosqlite:////path/to/file.db`).
 
     `reading` and `writing` hand out a connection inside a transaction. On SQLite a writing one begins IMMEDIATE, so
-    that a transaction that reads first can never fail half way because another wrote meanwhile.
+    that a transaction that reads first can never fail half way because another wrote meanwhile. `patience` is how many
+    seconds a statement waits for another process's lock.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = BUSY_SECONDS) -> None:
         file = make_url(url).database
         if file:
             Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._url = url
-        self._engine = _engine(url, patience=BUSY_SECONDS)
+        self._engine = _engine(url, patience=patience)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -1,0 +1,60 @@
+"""A small application inside the chassis, and a client for it."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field
+
+from service_chassis.fit_out import observe, take_json
+from service_chassis.problems import Problem
+from service_chassis.tracing import outgoing_headers
+
+
+class Parcel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    weight: int
+    password: Annotated[str, Field(max_length=5)] = ""
+
+
+@pytest.fixture
+def app() -> FastAPI:
+    app = FastAPI()
+    take_json(app)
+
+    @app.post("/parcels")
+    async def send(parcel: Parcel) -> int:
+        return parcel.weight
+
+    @app.get("/parcels/{number}")
+    async def find(number: int) -> int:
+        return number
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise ValueError("a secret cause")
+
+    @app.get("/gone")
+    async def gone() -> None:
+        raise Problem(410, "gone", "It was here.", headers={"X-Where": "nowhere"}, since=1999)
+
+    @app.get("/onwards")
+    async def onwards() -> dict[str, str]:
+        return outgoing_headers()
+
+    async def never() -> str:
+        return "The moon is not up."
+
+    async def always() -> None:
+        return None
+
+    observe(app, readiness={"moon": never, "sun": always})
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chassis") as client:
+        yield client

@@ -1,0 +1,109 @@
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import Message
+
+from service_chassis.request_bodies import _STRINGS_AND_BRACKETS
+
+JSON = {"content-type": "application/json"}
+
+
+async def test_a_body_above_the_cap_is_refused_by_its_announced_length(client: httpx.AsyncClient) -> None:
+    """413 when Content-Length is above the cap."""
+    answer = await client.post("/parcels", content=b" " * 65_537, headers=JSON)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "body_too_large")
+
+
+async def test_a_body_above_the_cap_is_refused_when_nothing_was_announced(client: httpx.AsyncClient) -> None:
+    """A chunked body is read up to the cap and no further."""
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(1000):
+            read += 1
+            yield b" " * 1024
+
+    answer = await client.post("/parcels", content=endless(), headers=JSON)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "body_too_large")
+
+
+async def test_a_body_at_the_cap_is_read(client: httpx.AsyncClient) -> None:
+    """Exactly the cap is not above it."""
+    body = b'{"weight": 7}'.ljust(65_536)
+    assert (await client.post("/parcels", content=body, headers=JSON)).json() == 7
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/json; charset=utf-16"},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+        {"content-type": "\x80"},
+    ],
+)
+async def test_another_media_type_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    """415 for a body that does not say it is JSON in UTF-8, uncompressed."""
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    answer = await client.post("/parcels", content=b'{"weight": 1}', headers=encoded)
+    assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
+
+
+async def test_bytes_that_are_not_utf8_are_malformed(client: httpx.AsyncClient) -> None:
+    """RFC 8259 section 8.1: JSON between systems is UTF-8."""
+    answer = await client.post("/parcels", content='{"weight": 1}'.encode("utf-16"), headers=JSON)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "malformed_body")
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+async def test_a_body_nested_too_deep_is_malformed(client: httpx.AsyncClient, opening: bytes) -> None:
+    """33 levels are refused by count; 10,000 would otherwise end in the parser's recursion."""
+    for depth in (33, 10_000):
+        answer = await client.post("/parcels", content=opening * depth, headers=JSON)
+        assert answer.status_code == 400
+        assert "nested deeper than 32" in answer.json()["detail"]
+
+
+async def test_brackets_inside_strings_are_not_depth(client: httpx.AsyncClient) -> None:
+    """Text may hold any number of brackets, also behind an escaped quote."""
+    answer = await client.post("/parcels", json={"weight": 3, "password": '"[[{'})
+    assert answer.json() == 3
+    answer = await client.post("/parcels", json={"weight": 3, "password": "[" * 100})
+    assert answer.json()["reason"] == "invalid_body"
+
+
+def test_measuring_depth_takes_time_in_proportion_to_the_body() -> None:
+    """A body of escaped quotes, which a careless pattern would scan once per quote, is scanned once."""
+    body = b'"' + b'\\"' * 30_000
+    assert [len(found[0]) for found in _STRINGS_AND_BRACKETS.finditer(body)] == [len(body)]
+
+
+async def test_a_client_that_goes_away_while_sending_is_not_answered(app: FastAPI) -> None:
+    """A disconnect in the middle of a body ends the request without an answer and without an error."""
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/parcels",
+        "raw_path": b"/parcels",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    await app(scope, receive, send)
+    assert sent == []

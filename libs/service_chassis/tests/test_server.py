@@ -1,0 +1,26 @@
+import socket
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from service_chassis.server import serve
+async def app(scope, receive, send): ...
+serve(app, host="127.0.0.1", port=int(sys.argv[1]))
+"""
+
+
+def test_a_taken_port_is_a_sentence_and_not_a_trace() -> None:
+    """A process whose port is taken says so, names the port, and ends with status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([sys.executable, "-c", PROGRAM, str(port)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
+
+
+def test_an_application_that_does_not_start_ends_the_process() -> None:
+    """A start that fails inside the application is not taken for a clean end."""
+    program = PROGRAM.replace("...", "raise OSError('no database')")
+    done = subprocess.run([sys.executable, "-c", program, "0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
