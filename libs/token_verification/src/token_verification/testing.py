@@ -1,0 +1,172 @@
+"""An issuer for tests: signs tokens, publishes its key set, and misbehaves on demand."""
+
+import functools
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Literal
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from token_verification.compact_jws import base64url_encoded
+from token_verification.fake_key_set_endpoint import FakeKeySetEndpoint
+from token_verification.key_set import StaticKeySet, VerificationKey
+
+Behaviour = Literal[
+    "well",
+    "down",
+    "error",
+    "hang",
+    "drip",
+    "garbage",
+    "html",
+    "array",
+    "huge",
+    "redirect",
+    "compressed",
+    "empty",
+    "private_members",
+    "weak_key",
+    "encryption_key",
+    "twice_the_same_kid",
+]
+
+
+@functools.cache
+def _private_key(owner: str, bits: int, number: int) -> RSAPrivateKey:  # noqa: ARG001 -- owner and number are the cache's
+    """Make a key once per process: making one takes a tenth of a second, verifying with it nothing."""
+    return generate_private_key(65537, bits)
+
+
+class FakeIssuer:
+    """Signs what a real issuer would, and on demand what it never would.
+
+    `behaviour` says how its key set endpoint answers; set it at any time. `requests` counts what it was asked.
+    `transport` serves the endpoint to an `httpx.AsyncClient`, `asgi` to a real server. Two issuers of one name have the
+    same keys, and of two names different ones.
+    """
+
+    def __init__(
+        self,
+        issuer: str = "https://issuer.test",
+        *,
+        audience: str = "urn:test:api",
+        bits: Literal[2048, 3072] = 2048,
+        max_age: int | None = 300,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`audience`: whom its tokens are for unless told otherwise. `max_age`: of its key set, in seconds."""
+        self.issuer = issuer
+        self.audience = audience
+        self.jwks_uri = f"{issuer}/.well-known/jwks.json"
+        self.clock = clock
+        self.behaviour: Behaviour = "well"
+        self._bits = bits
+        self._keys_made = 0
+        self._published: list[VerificationKey] = []
+        self.rotate()
+        self._endpoint = FakeKeySetEndpoint(self, max_age)
+
+    def rotate(self, *, publish: bool = True) -> str:
+        """Sign with a new key from now on, and return its key id. The earlier ones stay published until `retire`."""
+        self.private_key = _private_key(self.issuer, self._bits, self._keys_made)
+        self._keys_made += 1
+        self.key_id = key_id_of(self.private_key)
+        if publish:
+            self.publish()
+        return self.key_id
+
+    def publish(self) -> None:
+        """Add the present key to the key set."""
+        self._published.append(VerificationKey(self.key_id, self.private_key.public_key()))
+
+    def retire(self, key_id: str) -> None:
+        """Take a key out of the key set."""
+        self._published = [key for key in self._published if key.key_id != key_id]
+
+    @property
+    def jwk_set(self) -> dict[str, Any]:
+        """Its key set, as it publishes it when it behaves well."""
+        return {"keys": [key.jwk for key in self._published]}
+
+    @property
+    def key_set(self) -> StaticKeySet:
+        """The keys it publishes now, for a verifier that needs no HTTP."""
+        return StaticKeySet(self.jwk_set)
+
+    @property
+    def requests(self) -> int:
+        """How many requests its key set endpoint has seen."""
+        return self._endpoint.requests
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """For `httpx.AsyncClient(transport=…)`."""
+        return self._endpoint.transport
+
+    @property
+    def asgi(self) -> FakeKeySetEndpoint:
+        """Its key set endpoint as an ASGI application."""
+        return self._endpoint
+
+    def claims(self, *, omit: Collection[str] = (), expires_in: int = 300, **claims: object) -> dict[str, object]:
+        """Return what a good token says, with `claims` in place of its own, and without those in `omit`."""
+        now = int(self.clock())
+        good: dict[str, object] = {
+            "iss": self.issuer,
+            "sub": "subject-1",
+            "aud": self.audience,
+            "client_id": "test-client",
+            "iat": now,
+            "exp": now + expires_in,
+            "jti": uuid.uuid4().hex,
+            "sid": "login-1",
+            "auth_time": now,
+            "scope": "read",
+        }
+        return {name: value for name, value in (good | claims).items() if name not in omit}
+
+    def header(self, **members: object) -> dict[str, object]:
+        """Return the header of a good token, with `members` in place of or besides its own."""
+        return {"alg": "RS256", "typ": "at+jwt", "kid": self.key_id} | members
+
+    def token(
+        self,
+        *,
+        header: Mapping[str, object] | None = None,
+        omit: Collection[str] = (),
+        expires_in: int = 300,
+        **claims: object,
+    ) -> str:
+        """Sign a token: a good one, unless the arguments (see `claims` and `header`) make it a bad one."""
+        return self.sign(
+            json_bytes(self.header(**(header or {}))),
+            json_bytes(self.claims(omit=omit, expires_in=expires_in, **claims)),
+        )
+
+    def sign(self, header: bytes, payload: bytes, *, key: RSAPrivateKey | None = None) -> str:
+        """Sign any header and payload whatever, by RS256, with the present key unless another is given."""
+        signed = base64url_encoded(header) + b"." + base64url_encoded(payload)
+        signature = (key or self.private_key).sign(signed, PKCS1v15(), SHA256())
+        return (signed + b"." + base64url_encoded(signature)).decode("ascii")
+
+    def attackers_key(self) -> RSAPrivateKey:
+        """Return a key that this issuer never had."""
+        return _private_key(f"attacker of {self.issuer}", self._bits, 0)
+
+
+def json_bytes(members: Mapping[str, object]) -> bytes:
+    """Write JSON as issuers do: compact and in UTF-8."""
+    return json.dumps(members, separators=(",", ":")).encode("utf-8")
+
+
+def key_id_of(key: RSAPrivateKey) -> str:
+    """Return the RFC 7638 thumbprint of a key's public half."""
+    jwk = VerificationKey("", key.public_key()).jwk
+    canonical = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+    return base64url_encoded(hashlib.sha256(canonical.encode("ascii")).digest()).decode("ascii")

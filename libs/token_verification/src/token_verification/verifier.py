@@ -1,0 +1,256 @@
+"""The whole policy on access tokens, as numbered steps.
+
+Nothing that the payload says is looked at before step 8 has verified the signature; the header alone is read earlier,
+and all it can do is name a key that the issuer has published.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from token_verification.access_token import AccessToken
+from token_verification.claims import REQUIRED, current_actor, fault_in
+from token_verification.compact_jws import CompactJws, json_object, split_compact_jws
+from token_verification.errors import InvalidToken, shown
+from token_verification.key_set import KEY_ID_LIMIT, KeySet, VerificationKey
+
+SIZE_LIMIT: Final = 8192
+"""Bytes of a token. Reading costs time that grows with the length, so the length comes first."""
+
+_HEADER_MEMBERS = frozenset({"alg", "typ", "kid"})
+
+
+class AccessTokenVerifier:
+    """Decides by itself whether an access token is good (RFC 9068, section 4, under the rules of RFC 8725)."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        key_set: KeySet,
+        leeway: float = 5.0,
+        max_life: float = 600.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Accept tokens of one issuer for one audience.
+
+        `issuer`, `audience`: compared character by character with `iss` and the members of `aud`. `leeway`: how far
+        the clocks of issuer and verifier may be apart, in seconds. `max_life`: the longest `exp - iat`, in seconds;
+        a revocation has to be remembered for that long. `clock`: seconds since the epoch.
+        """
+        self.issuer = issuer
+        self.audience = audience
+        self.key_set = key_set
+        self.leeway = leeway
+        self.max_life = max_life
+        self.clock = clock
+
+    async def verify(self, token: str) -> AccessToken:
+        """Return what the token says, once every step of the policy has passed.
+
+        Waits only if the token names a key that is not at hand. Raises InvalidToken with the reason of the first
+        step that failed, or KeysUnavailable; no input makes it raise anything else.
+        """
+        examination = Examination(token, self.clock())
+        for step in STEPS:
+            waiting = step.check(self, examination)
+            if waiting is not None:
+                await waiting
+        return examination.outcome()
+
+
+class Examination:
+    """One token under examination. Each step reads what earlier ones have found, and adds its own."""
+
+    __slots__ = ("claims", "header", "jws", "key", "now", "token")
+
+    jws: CompactJws
+    header: dict[str, Any]
+    key: VerificationKey
+    claims: dict[str, Any]
+
+    def __init__(self, token: str, now: float) -> None:
+        self.token = token
+        self.now = now
+
+    def outcome(self) -> AccessToken:
+        """Return the verified token. Only after the last step."""
+        claims = self.claims
+        audience = claims["aud"]
+        return AccessToken(
+            subject=claims["sub"],
+            issuer=claims["iss"],
+            audience=(audience,) if isinstance(audience, str) else tuple(audience),
+            client_id=claims["client_id"],
+            scope=frozenset(claims["scope"].split(" ")),
+            login_id=claims["sid"],
+            token_id=claims["jti"],
+            auth_time=claims["auth_time"],
+            issued_at=claims["iat"],
+            expires_at=claims["exp"],
+            key_id=self.key.key_id,
+            name=claims.get("name"),
+            actor=current_actor(claims),
+        )
+
+
+def _fits(_: AccessTokenVerifier, examination: Examination) -> None:
+    length = len(examination.token)
+    if length > SIZE_LIMIT:
+        raise InvalidToken("malformed", f"The token has {length} characters, more than {SIZE_LIMIT}.")
+
+
+def _has_one_spelling(_: AccessTokenVerifier, examination: Examination) -> None:
+    try:
+        examination.jws = split_compact_jws(examination.token)
+    except ValueError as fault:
+        raise InvalidToken("malformed", f"The token cannot be read: {fault}.") from None
+
+
+def _has_a_header(_: AccessTokenVerifier, examination: Examination) -> None:
+    try:
+        examination.header = json_object(examination.jws.header)
+    except ValueError as fault:
+        raise InvalidToken("malformed", f"The token's header cannot be read: {fault}.") from None
+
+
+def _is_rs256(_: AccessTokenVerifier, examination: Examination) -> None:
+    algorithm = examination.header.get("alg")
+    if algorithm != "RS256":
+        said = f"is {shown(algorithm)}" if "alg" in examination.header else "is missing"
+        raise InvalidToken("unsupported_algorithm", f"The token's algorithm {said}; only RS256 is accepted.")
+
+
+def _is_an_access_token(_: AccessTokenVerifier, examination: Examination) -> None:
+    kind = examination.header.get("typ")
+    if kind != "at+jwt":
+        said = f"is {shown(kind)}" if "typ" in examination.header else "is missing"
+        raise InvalidToken("wrong_type", f"The token's type {said}; an access token has at+jwt.")
+
+
+def _names_a_key_and_nothing_else(_: AccessTokenVerifier, examination: Examination) -> None:
+    others = sorted(examination.header.keys() - _HEADER_MEMBERS)
+    if others:
+        raise InvalidToken("malformed", f"The token's header has {shown(others[0])}, which is not accepted.")
+    key_id = examination.header.get("kid")
+    if not isinstance(key_id, str) or not 0 < len(key_id) <= KEY_ID_LIMIT:
+        raise InvalidToken("malformed", f"The token's header has no kid of 1 to {KEY_ID_LIMIT} characters.")
+
+
+def _key_is_the_issuers(verifier: AccessTokenVerifier, examination: Examination) -> Awaitable[None] | None:
+    key = verifier.key_set.known(examination.header["kid"])
+    if key is None:
+        return _find_key(verifier, examination)
+    examination.key = key
+    return None
+
+
+async def _find_key(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    key_id = examination.header["kid"]
+    key = await verifier.key_set.find(key_id)
+    if key is None:
+        raise InvalidToken("unknown_kid", f"The issuer has published no key {shown(key_id)}.")
+    examination.key = key
+
+
+def _signature_is_the_keys(_: AccessTokenVerifier, examination: Examination) -> None:
+    # A bad signature never leads to a fetch: anyone can make one for a key id that exists.
+    if not examination.key.verifies(examination.jws.signature, examination.jws.signed):
+        raise InvalidToken(
+            "bad_signature",
+            f"The signature is not that of key {shown(examination.key.key_id)}: "
+            "the token was altered, or someone else signed it.",
+        )
+
+
+def _has_claims(_: AccessTokenVerifier, examination: Examination) -> None:
+    try:
+        examination.claims = json_object(examination.jws.payload)
+    except ValueError as fault:
+        raise InvalidToken("malformed", f"The token's payload cannot be read: {fault}.") from None
+
+
+def _no_claim_is_missing(_: AccessTokenVerifier, examination: Examination) -> None:
+    for name in REQUIRED:
+        if name not in examination.claims:
+            raise InvalidToken("missing_claim", f"The token has no claim {name}.")
+
+
+def _claims_are_well_formed(_: AccessTokenVerifier, examination: Examination) -> None:
+    if fault := fault_in(examination.claims):
+        raise InvalidToken("malformed", fault)
+
+
+def _anyone_may_carry_it(_: AccessTokenVerifier, examination: Examination) -> None:
+    # Claims that are not known here are ignored (RFC 7519, section 4), but this one narrows who may use the token
+    # (RFC 7800): to ignore it would turn a token bound to its holder's key into one that a thief can use.
+    if "cnf" in examination.claims:
+        raise InvalidToken("wrong_type", "The token is bound to its holder's key (cnf), so it is no bearer token.")
+
+
+def _issuer_is_ours(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    issuer = examination.claims["iss"]
+    if issuer != verifier.issuer:
+        raise InvalidToken("wrong_issuer", f"The token is from {shown(issuer)}, not from {verifier.issuer}.")
+
+
+def _audience_is_us(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    audience = examination.claims["aud"]
+    named = [audience] if isinstance(audience, str) else audience
+    if verifier.audience not in named:
+        others = shown(", ".join(named), 120) or "nobody"
+        raise InvalidToken("wrong_audience", f"The token is for {others}, this is {verifier.audience}.")
+
+
+def _life_is_short(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    life = examination.claims["exp"] - examination.claims["iat"]
+    if life <= 0:
+        raise InvalidToken("malformed", "The token ends before it begins.")
+    if life > verifier.max_life:
+        raise InvalidToken("life_too_long", f"The token lives {life} s, more than {verifier.max_life:g} s.")
+
+
+def _has_begun(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    for name in ("iat", "nbf", "auth_time"):
+        ahead = examination.claims.get(name, 0) - examination.now
+        if ahead > verifier.leeway:
+            raise InvalidToken("not_yet_valid", f"The token's {name} is {ahead:.0f} s in the future.")
+
+
+def _has_not_ended(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    past = examination.now - examination.claims["exp"]
+    if past >= verifier.leeway:
+        raise InvalidToken("expired", f"The token expired {past:.0f} s ago.")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check of the policy. `check` raises InvalidToken or KeysUnavailable, and may give something to await."""
+
+    number: int
+    claim: str
+    check: Callable[[AccessTokenVerifier, Examination], Awaitable[None] | None]
+
+
+STEPS: Final = (
+    Step(1, "It has at most 8 KiB.", _fits),
+    Step(2, "It is three parts of canonical base64url.", _has_one_spelling),
+    Step(3, "Its header is one JSON object without repeated members.", _has_a_header),
+    Step(4, "Its algorithm is RS256.", _is_rs256),
+    Step(5, "Its type is at+jwt.", _is_an_access_token),
+    Step(6, "Its header has alg, typ and kid, and nothing else.", _names_a_key_and_nothing_else),
+    Step(7, "Its key is one that the issuer has published.", _key_is_the_issuers),
+    Step(8, "Its signature is that key's.", _signature_is_the_keys),
+    Step(9, "Its payload is one JSON object without repeated members.", _has_claims),
+    Step(10, "No required claim is missing.", _no_claim_is_missing),
+    Step(11, "Each claim has its form.", _claims_are_well_formed),
+    Step(12, "It is not bound to a key of its holder.", _anyone_may_carry_it),
+    Step(13, "Its issuer is the one trusted here.", _issuer_is_ours),
+    Step(14, "It is for this resource server.", _audience_is_us),
+    Step(15, "It lives no longer than allowed.", _life_is_short),
+    Step(16, "It has begun.", _has_begun),
+    Step(17, "It has not ended.", _has_not_ended),
+)
+"""The policy. Each step may rely on all before it having passed."""
