@@ -1,6 +1,6 @@
 """Puts the chassis around a FastAPI application, in the two layers between which verification stands."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 
@@ -10,10 +10,10 @@ from service_chassis.request_bodies import JsonBodies
 from service_chassis.tracing import TraceContext
 
 
-def take_json(app: FastAPI) -> None:
+def take_json(app: FastAPI, *, media_types: Collection[str] = ("application/json",)) -> None:
     """Add the inner layer: bodies are checked, refusals are problems. Call it before verification is added."""
     install_problem_handlers(app)
-    app.add_middleware(JsonBodies)
+    app.add_middleware(JsonBodies, media_types=media_types)
 
 
 def observe(app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> Metrics:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -76,10 +77,11 @@ def install_problem_handlers(app: FastAPI) -> None:
             _log.warning("answered_unavailable", reason=error.reason, detail=error.detail)
         return problem_response(error)
 
-    async def answer_framework(_: Request, error: Exception) -> Response:
+    async def answer_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- same reason
         reason, detail = _FRAMEWORK_REASONS.get(error.status_code, ("refused", str(error.detail)))
-        return problem_response(Problem(error.status_code, reason, detail, headers=error.headers))
+        headers = error.headers if error.status_code != 405 else {"Allow": _allowed(app, request)}
+        return problem_response(Problem(error.status_code, reason, detail, headers=headers))
 
     async def answer_validation(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 -- same reason
@@ -88,6 +90,13 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, answer_problem)
     app.add_exception_handler(HTTPException, answer_framework)
     app.add_exception_handler(RequestValidationError, answer_validation)
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """Name all methods of a path; the router itself names those of the first route that it finds there."""
+    path = getattr(request.scope.get("route"), "path", None)
+    routes = [route for route in iter_route_contexts(app.routes) if route.path == path]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 def _validation_problem(error: RequestValidationError) -> Problem:

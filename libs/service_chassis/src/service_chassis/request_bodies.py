@@ -44,7 +44,7 @@ class JsonBodies:
             body = await self._read(headers, receive)
             if body is None:  # the client has gone
                 return
-            self._check(body, headers)
+            self._check(body, headers, scope["method"])
         except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
@@ -75,10 +75,10 @@ class JsonBodies:
             more = message.get("more_body", False)
         return bytes(body)
 
-    def _check(self, body: bytes, headers: Headers) -> None:
+    def _check(self, body: bytes, headers: Headers, method: str) -> None:
         if not body:
             return
-        self._check_media_type(headers)
+        self._check_media_type(headers, method)
         try:
             body.decode()
         except UnicodeDecodeError:
@@ -86,7 +86,7 @@ class JsonBodies:
         if _depth(body) > self._max_depth:
             raise Problem(400, "malformed_body", f"The body is nested deeper than {self._max_depth} levels.")
 
-    def _check_media_type(self, headers: Headers) -> None:
+    def _check_media_type(self, headers: Headers, method: str) -> None:
         accepted = ", ".join(sorted(self._media_types))
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise Problem(
@@ -99,7 +99,13 @@ class JsonBodies:
         declared["content-type"] = headers.get("content-type", "application/octet-stream")
         charset = str(declared.get_param("charset", "utf-8")).lower()
         if declared.get_content_type() not in self._media_types or charset not in {"utf-8", "utf8", "us-ascii"}:
-            raise Problem(415, "unsupported_media_type", f"The body must be one of {accepted}, in UTF-8.")
+            raise Problem(
+                415,
+                "unsupported_media_type",
+                f"The body must be one of {accepted}, in UTF-8.",
+                # RFC 5789 section 2.2 and RFC 9110 section 12.5.1
+                headers={"Accept-Patch" if method == "PATCH" else "Accept": accepted},
+            )
 
     def _too_large(self) -> Problem:
         return Problem(413, "body_too_large", f"The body is larger than {self._max_bytes} bytes.")
