@@ -1,0 +1,46 @@
+"""`python -m gateway`: the public door and the internal listener, in one process and one event loop."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+
+import uvloop
+
+from gateway.app import create_app
+from gateway.http_protocol import guarded_protocol
+from gateway.settings import GatewaySettings
+from service_chassis.logs import configure_logging
+from service_chassis.server import listen, server
+from service_chassis.settings import read_settings
+
+
+async def serve(settings: GatewaySettings, door: socket.socket, internal: socket.socket) -> bool:
+    """Serve on both listening sockets until a signal ends it; return whether the door ever opened."""
+    public_app, operations_app = create_app(settings)
+    public = server(public_app, http=guarded_protocol(settings.connection_limits))
+    operations = server(operations_app, lifespan=False)
+    # Signals are the public server's; the internal one ends with it, so that probes answer until the last request has.
+    operations.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    internal_service = asyncio.create_task(operations.serve(sockets=[internal]))
+    try:
+        await public.serve(sockets=[door])
+    finally:
+        operations.should_exit = True
+        await internal_service
+    return public.started
+
+
+def main() -> None:
+    """Run the gateway: exit status 1 when a port is taken, 2 for wrong settings, 3 when it does not start."""
+    settings = read_settings(GatewaySettings)
+    configure_logging("gateway", settings.log_level)
+    door = listen(settings.host, settings.port)
+    internal = listen(settings.operations_host, settings.operations_port)
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if not runner.run(serve(settings, door, internal)):
+            sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

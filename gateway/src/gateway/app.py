@@ -1,0 +1,116 @@
+"""The gateway, wired: the only place where its parts meet."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.docs import Documentation
+from gateway.forwarding import Forwarder, send_problem
+from gateway.merged_openapi import MergedOpenAPI
+from gateway.routes import RouteTable
+from gateway.settings import GatewaySettings
+from gateway.upstreams import Upstream, UpstreamLimits, open_session
+from service_chassis.operations import CountRequests, Metrics, operations_router
+from service_chassis.problems import AnswerErrors, Problem, install_problem_handlers
+from service_chassis.tracing import TraceContext
+
+
+class Gateway:
+    """The application at the public door: pages of its own, and everything in the route table.
+
+    It opens its pool of connections at lifespan startup and closes it at shutdown; `send_problem` answers what any part
+    refuses.
+    """
+
+    def __init__(
+        self, routes: RouteTable, origins: Mapping[str, str], limits: UpstreamLimits, *, openapi_seconds: float
+    ) -> None:
+        self._routes = routes
+        self._limits = limits
+        self._upstreams = {
+            name: Upstream(name, origin, calls=limits.calls, queue_seconds=limits.queue_seconds)
+            for name, origin in origins.items()
+        }
+        self._openapi_seconds = openapi_seconds
+        self._closing = AsyncExitStack()
+        self._forwarder: Forwarder | None = None
+        self._documentation: Documentation | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the process's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] == "websocket":
+            await _deny_websocket(scope, receive, send)
+            return
+        try:
+            await self._serve(scope, receive, send)
+        except Problem as problem:
+            await send_problem(problem, send)
+
+    async def ready(self) -> str | None:
+        """Say why nothing can be forwarded, if so. An upstream that is down is no reason: the others are served."""
+        return None if self._forwarder else "The pool of connections is not open."
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._forwarder is not None  # noqa: S101 -- a server starts the lifespan before it serves
+        assert self._documentation is not None  # noqa: S101 -- same reason
+        raw_path: bytes = scope["raw_path"]
+        if await self._documentation.answer(raw_path, scope, send):
+            return
+        route = self._routes.find(raw_path)
+        if route is None:
+            raise Problem(404, "not_found", "There is nothing at this path.")
+        if not scope["query_string"].isascii():
+            raise Problem(400, "malformed_request", "The query contains characters that have no place in one.")
+        scope["route"] = route
+        await self._forwarder.forward(self._upstreams[route.upstream], scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        session = await self._closing.enter_async_context(open_session(self._limits))
+        self._forwarder = Forwarder(session, self._limits)
+        openapi = MergedOpenAPI(
+            session,
+            {name: upstream.origin for name, upstream in self._upstreams.items()},
+            self._routes,
+            max_age=self._openapi_seconds,
+            clock=asyncio.get_running_loop().time,
+        )
+        self._documentation = Documentation(openapi)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._closing.aclose()
+        self._forwarder = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _deny_websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+
+        async def send_denial(message: Message) -> None:
+            await send({**message, "type": f"websocket.{message['type']}"})
+
+        await send_problem(Problem(400, "invalid_request", "WebSockets are not spoken here."), send_denial)
+    else:
+        await send({"type": "websocket.close", "code": 1008})
+
+
+def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -> tuple[ASGIApp, FastAPI]:
+    """Return the two applications of the gateway: the public one, and the operators' for the internal listener.
+
+    `routes` is the table of public routes, the product's own unless a test brings another.
+    """
+    metrics = Metrics()
+    gateway = Gateway(
+        routes or RouteTable(), settings.origins, settings.upstream_limits, openapi_seconds=settings.openapi_seconds
+    )
+    operations = FastAPI(openapi_url=None)
+    install_problem_handlers(operations)
+    operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}))
+    return TraceContext(CountRequests(AnswerErrors(gateway), metrics)), operations

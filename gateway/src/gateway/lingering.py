@@ -1,0 +1,68 @@
+"""Closing a connection without destroying the answer that was just written to it."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class LingeringTransport(asyncio.Transport):
+    """A transport whose close lets the other side finish, but not for ever. [RFC 9112 section 9.6]
+
+    Closing a socket that has unread bytes makes the kernel send a reset, and the reset can overtake the answer: a
+    client that is still sending a body which was refused would see a broken connection and no reason. So where
+    `mid_body()` says that more is coming, the sending side ends first, and the socket closes when the client does or
+    after `linger` seconds. A client that takes nothing of what was written keeps its closing connection for at most
+    `unread` seconds.
+    """
+
+    def __init__(self, inner: asyncio.Transport, *, mid_body: Callable[[], bool], linger: float, unread: float) -> None:
+        super().__init__()
+        self._inner = inner
+        self._mid_body = mid_body
+        self._linger = linger
+        self._unread = unread
+        self._closing = False
+        self._timer: asyncio.TimerHandle | None = None
+        # The hot path keeps the real method, without a frame of ours in between.
+        self.write = inner.write  # type: ignore[method-assign]
+        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
+        self.pause_reading = inner.pause_reading  # type: ignore[method-assign]
+        self.resume_reading = inner.resume_reading  # type: ignore[method-assign]
+
+    def is_closing(self) -> bool:
+        """Nothing that is written from now on arrives."""
+        return self._closing or self._inner.is_closing()
+
+    def close(self) -> None:
+        """Close after what was written has gone out."""
+        if self._mid_body():
+            self.close_lingering()
+        elif not self._closing:
+            self._closing = True
+            self._close_now()
+
+    def close_lingering(self) -> None:
+        """End the sending side at once, and the rest when the client has ended its own or its time is up."""
+        if self._closing:
+            return
+        self._closing = True
+        self._inner.resume_reading()
+        if self._inner.can_write_eof():
+            self._inner.write_eof()
+        self._timer = asyncio.get_running_loop().call_later(self._linger, self._close_now)
+
+    def abort(self) -> None:
+        """Close at once, losing what was written and not yet sent."""
+        self._closing = True
+        self._inner.abort()
+
+    def forget(self) -> None:
+        """Stop the clocks: the connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close_now(self) -> None:
+        unsent = self._inner.get_write_buffer_size()
+        self._inner.close()
+        if unsent:
+            self._timer = asyncio.get_running_loop().call_later(self._unread, self._inner.abort)

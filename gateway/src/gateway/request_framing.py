@@ -1,0 +1,237 @@
+"""Where one request ends and the next begins: read strictly, so that nobody behind us can read it otherwise.
+
+Request smuggling lives on two readers that disagree. This reader refuses whatever could be read in two ways (RFC 9112
+sections 2.2, 3, 5, 6, 7 and 11.2), and hands on only what it has understood, one request at a time. It knows no server
+and does no I/O: `http_protocol` puts it in front of uvicorn's parser.
+"""
+
+import re
+from enum import Enum, auto
+
+from service_chassis.problems import Problem
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""The methods that pass the door; CONNECT and TRACE would make a tunnel and an echo of it."""
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_TOKEN_START = re.compile(_TOKEN)
+_FIELD_LINE = _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])\r\n")
+_FIELD_LINES = re.compile(rb"(?:" + _FIELD_LINE + rb")*+\r\n")
+_TRAILER_LINE = re.compile(_FIELD_LINE)
+_PATH_CHARACTER = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/]"
+# A query is opaque to routing, and browsers leave more than RFC 3986 allows unescaped in it; a path decides the route.
+_ORIGIN_FORM = re.compile(rb"/(?:" + _PATH_CHARACTER + rb"|%[0-9A-Fa-f]{2})*+(?:\?[!-\"$-~]*+)?")
+_FRAMING_FIELDS = re.compile(rb"(?i)\n(content-length|expect|host|transfer-encoding|upgrade):([^\r]*)\r")
+_UPGRADE_LINE = re.compile(rb"(?i)(?<=\n)upgrade:[^\r]*\r\n")
+_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_LENGTH = re.compile(rb"[0-9]+")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?")
+_LONGEST_CHUNK_LINE = 256
+_LARGEST_LENGTH_DIGITS = 15
+_MOST_FIELDS = 100
+
+
+class _Stage(Enum):
+    HEAD = auto()
+    LENGTH = auto()
+    CHUNK_LINE = auto()
+    CHUNK_DATA = auto()
+    CHUNK_END = auto()
+    TRAILERS = auto()
+
+
+class RequestFraming:
+    """The framing of all requests on one connection.
+
+    `head_limit` caps the request line and the header fields together, in bytes; trailers have the same cap.
+    """
+
+    __slots__ = ("_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
+
+    def __init__(self, head_limit: int) -> None:
+        self._head_limit = head_limit
+        self._stage = _Stage.HEAD
+        self._pending = b""
+        self._left = 0
+        self._trailer_bytes = 0
+
+    @property
+    def in_head(self) -> bool:
+        """A head has begun and has not ended."""
+        return self._stage is _Stage.HEAD and self._pending != b""
+
+    @property
+    def in_body(self) -> bool:
+        """A head has been handed on, and its body has not ended."""
+        return self._stage is not _Stage.HEAD
+
+    def take(self, data: bytes) -> tuple[bytes, bytes]:
+        """Take what belongs to the current request; return what may be handed on, and what was not looked at yet.
+
+        The second part is empty unless the request ended before the data did. Raises `Problem` for what is refused:
+        400 malformed_request, 405, 413, 417, 426, or 431 headers_too_large. The connection cannot be used after that.
+        """
+        if self._stage is _Stage.HEAD:
+            return self._take_head(data)
+        if self._stage is _Stage.LENGTH:
+            piece, rest = data[: self._left], data[self._left :]
+            self._left -= len(piece)
+            if not self._left:
+                self._stage = _Stage.HEAD
+            return piece, rest
+        return self._take_chunks(data)
+
+    def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
+        received = self._pending + data if self._pending else data
+        # RFC 9112, section 2.2: an empty line before a request is forgiven, but only whole ones.
+        while received.startswith(b"\r\n"):
+            received = received[2:]
+        end = received.find(b"\r\n\r\n")
+        if (end + 4 if end >= 0 else len(received)) > self._head_limit:
+            raise Problem(431, "headers_too_large", f"Request line and headers exceed {self._head_limit} bytes.")
+        if end < 0:
+            _refuse_hopeless(received)
+            self._pending = received
+            return b"", b""
+        self._pending = b""
+        head, rest = received[: end + 4], received[end + 4 :]
+        return self._understand(head), rest
+
+    def _understand(self, head: bytes) -> bytes:
+        line = _REQUEST_LINE.match(head)
+        if line is None:
+            raise _malformed("The request line is not METHOD SP target SP HTTP/1.1.")
+        if not _FIELD_LINES.fullmatch(head, line.end()):
+            raise _malformed("A header line is not name, colon and value, or contains a control character.")
+        method, target, major, minor = line.groups()
+        if major != b"1":
+            raise _malformed("Only HTTP/1.1 is spoken here.")
+        if minor != b"1":
+            raise Problem(
+                426,
+                "malformed_request",
+                "Only HTTP/1.1 is spoken here.",
+                headers={"Upgrade": "HTTP/1.1", "Connection": "Upgrade"},
+            )
+        if method.decode() not in METHODS:
+            raise Problem(
+                405, "method_not_allowed", "That method is not known here.", headers={"Allow": ", ".join(METHODS)}
+            )
+        if not _ORIGIN_FORM.fullmatch(target):
+            raise _malformed("The request target is not a path and an optional query.")
+        if head.count(b"\n") - 2 > _MOST_FIELDS:
+            raise Problem(431, "headers_too_large", f"There are more than {_MOST_FIELDS} header lines.")
+        return self._frame(head)
+
+    def _frame(self, head: bytes) -> bytes:
+        """Learn from the head how its body is delimited. [RFC 9112 section 6]"""
+        fields = _framing_fields(head)
+        if not _HOST.fullmatch(fields.get(b"host", b"")):
+            raise _malformed("There has to be one Host header: a host and an optional port.")
+        length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        if length is not None and coding is not None:
+            raise _malformed("The body is delimited both by Content-Length and by Transfer-Encoding.")
+        if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+            raise Problem(417, "malformed_request", "The only expectation met here is 100-continue.")
+        if length is not None:
+            self._expect_length(length)
+        elif coding is not None:
+            if coding.lower() != b"chunked":
+                raise _malformed("The only transfer coding understood here is chunked.")
+            self._stage, self._trailer_bytes = _Stage.CHUNK_LINE, 0
+        if b"upgrade" in fields:
+            if fields[b"upgrade"].lower() == b"websocket":
+                raise Problem(400, "invalid_request", "WebSockets are not spoken here.")
+            # Any other offer may be ignored (RFC 9110, section 7.8), and some clients make one with every request.
+            return _UPGRADE_LINE.sub(b"", head)
+        return head
+
+    def _expect_length(self, length: bytes) -> None:
+        if not _LENGTH.fullmatch(length):
+            raise _malformed("Content-Length is not a number.")
+        if len(length) > _LARGEST_LENGTH_DIGITS:
+            raise Problem(413, "body_too_large", "The body is larger than anything accepted here.")
+        self._left = int(length)
+        if self._left:
+            self._stage = _Stage.LENGTH
+
+    def _take_chunks(self, data: bytes) -> tuple[bytes, bytes]:
+        """Hand on chunks as they come: extensions and trailers dropped, sizes spelled in one way."""
+        rest = self._pending + data if self._pending else data
+        self._pending = b""
+        pieces: list[bytes] = []
+        while rest and self._stage is not _Stage.HEAD:
+            match self._stage:
+                case _Stage.CHUNK_DATA:
+                    piece, rest = rest[: self._left], rest[self._left :]
+                    self._left -= len(piece)
+                    pieces.append(piece)
+                    if not self._left:
+                        self._stage = _Stage.CHUNK_END
+                case _Stage.CHUNK_END:
+                    if not b"\r\n".startswith(rest[:2]):
+                        raise _malformed("A chunk is longer or shorter than its size says.")
+                    if len(rest) == 1:
+                        self._pending, rest = rest, b""
+                        break
+                    pieces.append(b"\r\n")
+                    rest = rest[2:]
+                    self._stage = _Stage.CHUNK_LINE
+                case _:
+                    line, rest = self._line(rest)
+                    if line is None:
+                        break
+                    pieces.append(self._chunk_line(line) if self._stage is _Stage.CHUNK_LINE else self._trailer(line))
+        return b"".join(pieces), rest
+
+    def _line(self, data: bytes) -> tuple[bytes | None, bytes]:
+        """Return the line that `data` begins with, its CRLF included, or keep what there is of it for later."""
+        limit = _LONGEST_CHUNK_LINE if self._stage is _Stage.CHUNK_LINE else self._head_limit
+        end = data.find(b"\n", 0, limit)
+        if end < 0:
+            if len(data) >= limit:
+                raise _malformed("A line within the chunked body is too long.")
+            self._pending = data
+            return None, b""
+        return data[: end + 1], data[end + 1 :]
+
+    def _chunk_line(self, line: bytes) -> bytes:
+        size = _CHUNK_SIZE.fullmatch(line[:-2]) if line.endswith(b"\r\n") else None
+        if size is None:
+            raise _malformed("A chunk's size is not a hexadecimal number.")
+        self._left = int(size[1], 16)
+        self._stage = _Stage.CHUNK_DATA if self._left else _Stage.TRAILERS
+        return b"%x\r\n" % self._left
+
+    def _trailer(self, line: bytes) -> bytes:
+        if line == b"\r\n":
+            self._stage = _Stage.HEAD
+            return line
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > self._head_limit:
+            raise Problem(431, "headers_too_large", f"The trailers exceed {self._head_limit} bytes.")
+        if not _TRAILER_LINE.fullmatch(line):
+            raise _malformed("A trailer is not name, colon and value.")
+        return b""
+
+
+def _framing_fields(head: bytes) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for name, value in _FRAMING_FIELDS.findall(head):
+        lowered = name.lower()
+        if lowered in fields:
+            raise _malformed(f"There is more than one {lowered.decode()} header.")
+        fields[lowered] = value.strip(b" \t")
+    return fields
+
+
+def _refuse_hopeless(received: bytes) -> None:
+    """Refuse at once what no further byte can mend, rather than at the deadline."""
+    if (received and not (received == b"\r" or _TOKEN_START.match(received))) or _BARE_LINE_FEED.search(received):
+        raise _malformed("This is not an HTTP/1.1 request.")
+
+
+def _malformed(detail: str) -> Problem:
+    return Problem(400, "malformed_request", detail)

@@ -1,0 +1,84 @@
+"""The gateway's settings, read once from the environment; the prefix is `SIGNET_`."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AnyHttpUrl, Field
+
+from gateway.http_protocol import ConnectionLimits
+from gateway.upstreams import UpstreamLimits
+from service_chassis.settings import ProcessSettings, Seconds
+
+
+def _origin(url: AnyHttpUrl) -> AnyHttpUrl:
+    if url.path not in {None, "", "/"} or url.query or url.fragment or url.username or url.password:
+        raise ValueError("should be an origin: scheme, host and port, and nothing else")
+    return url
+
+
+Origin = Annotated[AnyHttpUrl, AfterValidator(_origin)]
+"""An upstream's internal base URL, such as `http://127.0.0.1:8002`."""
+
+Count = Annotated[int, Field(ge=1)]
+
+_CONNECTION = ConnectionLimits()
+_UPSTREAM = UpstreamLimits()
+
+
+class GatewaySettings(ProcessSettings):
+    """Where the door is, what is behind it, and what a request may cost. Durations are seconds."""
+
+    auth_url: Origin
+    profile_url: Origin
+    orders_url: Origin
+
+    operations_host: str = "127.0.0.1"
+    """Where `/healthz`, `/readyz` and `/metrics` are answered: an internal listener, never the public one."""
+    operations_port: Annotated[int, Field(ge=1, le=65535)]
+
+    header_bytes: Annotated[int, Field(ge=1024)] = _CONNECTION.head_bytes
+    header_seconds: Seconds = _CONNECTION.head_seconds
+    client_idle_seconds: Seconds = _CONNECTION.idle_seconds
+
+    body_bytes: Count = _UPSTREAM.body_bytes
+    upload_pause_seconds: Seconds = _UPSTREAM.upload_pause_seconds
+    upload_seconds: Seconds = _UPSTREAM.upload_seconds
+    download_pause_seconds: Seconds = _UPSTREAM.download_pause_seconds
+    exchange_seconds: Seconds = _UPSTREAM.exchange_seconds
+
+    upstream_calls: Count = _UPSTREAM.calls
+    upstream_queue_seconds: Seconds = _UPSTREAM.queue_seconds
+    upstream_connect_seconds: Seconds = _UPSTREAM.connect_seconds
+    upstream_answer_seconds: Seconds = _UPSTREAM.answer_seconds
+    upstream_idle_seconds: Seconds = _UPSTREAM.idle_seconds
+
+    openapi_seconds: Seconds = 5.0
+    """How long a merged OpenAPI document is used before it is put together anew."""
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """The upstreams' origins by the names that the route table uses."""
+        urls = {"auth": self.auth_url, "profile": self.profile_url, "orders": self.orders_url}
+        return {name: str(url).rstrip("/") for name, url in urls.items()}
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What a client's connection may cost."""
+        return ConnectionLimits(
+            head_bytes=self.header_bytes, head_seconds=self.header_seconds, idle_seconds=self.client_idle_seconds
+        )
+
+    @property
+    def upstream_limits(self) -> UpstreamLimits:
+        """What a call to an upstream may cost."""
+        return UpstreamLimits(
+            calls=self.upstream_calls,
+            queue_seconds=self.upstream_queue_seconds,
+            connect_seconds=self.upstream_connect_seconds,
+            answer_seconds=self.upstream_answer_seconds,
+            body_bytes=self.body_bytes,
+            upload_pause_seconds=self.upload_pause_seconds,
+            upload_seconds=self.upload_seconds,
+            download_pause_seconds=self.download_pause_seconds,
+            exchange_seconds=self.exchange_seconds,
+            idle_seconds=self.upstream_idle_seconds,
+        )

@@ -1,0 +1,88 @@
+"""The services behind the door, and the pool of connections to them."""
+
+import asyncio
+from dataclasses import dataclass
+
+import aiohttp
+
+from service_chassis.problems import Problem, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLimits:
+    """What a call to an upstream may cost. Seconds, but `calls` and `body_bytes`."""
+
+    calls: int = 256
+    """Calls to one upstream at a time; more of them wait, and the other upstreams are none the poorer."""
+    queue_seconds: float = 0.4
+    """How long a call waits for its turn; above it 503."""
+    connect_seconds: float = 1.0
+    answer_seconds: float = 2.4
+    """From the last byte of the request until the answer's head, and between two pieces of its body; above it 504, or a
+    broken connection if the answer has begun."""
+    body_bytes: int = 1024 * 1024
+    """Of a request; above it 413."""
+    upload_pause_seconds: float = 10.0
+    """Between two pieces of a client's body; above it 408."""
+    upload_seconds: float = 60.0
+    """For the whole of a client's body; above it 408."""
+    download_pause_seconds: float = 30.0
+    """How long a client may take nothing of an answer; above it the connection is cut."""
+    exchange_seconds: float = 300.0
+    """For all of it; above it the connection is cut."""
+    idle_seconds: float = 4.0
+    """How long a pooled connection may stand idle. It has to be shorter than the upstream's own patience (5 s with a
+    bare uvicorn): else calls meet connections that are being closed, and a POST among them cannot be sent again."""
+
+
+class Upstream:
+    """One service: its name, its internal origin such as `http://127.0.0.1:8002`, and its share of calls."""
+
+    def __init__(self, name: str, origin: str, *, calls: int, queue_seconds: float) -> None:
+        self.name = name
+        self.origin = origin.rstrip("/")
+        self.raw_origin = self.origin.encode()
+        self._free = asyncio.Semaphore(calls)
+        self._queue_seconds = queue_seconds
+
+    async def take_turn(self) -> None:
+        """Wait for one of the calls to be free. Raises `Unavailable` (503 overloaded) when none is for too long."""
+        if not self._free.locked():
+            await self._free.acquire()  # returns at once
+            return
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Unavailable("overloaded", "The service behind this path is busy.", retry_after=1) from None
+
+    def end_turn(self) -> None:
+        """Let the next call have its turn."""
+        self._free.release()
+
+
+def open_session(limits: UpstreamLimits) -> aiohttp.ClientSession:
+    """Return the one HTTP client of the process, stripped of all that a browser does and a gateway must not.
+
+    No cookie is kept (it would go out for another user), no redirect followed, no body decompressed, no proxy or netrc
+    read from the environment, and no header invented. Deadlines are the exchange's own but for connecting and for
+    pauses.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.idle_seconds, ttl_dns_cache=10),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+        timeout=aiohttp.ClientTimeout(
+            total=None, sock_connect=limits.connect_seconds, sock_read=limits.answer_seconds, ceil_threshold=3600
+        ),
+        max_field_size=16 * 1024,
+    )
+
+
+def problem_of(error: Exception, upstream: str) -> Problem:
+    """Return the answer to a failed call: 504 when the upstream kept silent, 502 when it was gone or made no sense."""
+    if isinstance(error, TimeoutError):
+        return Problem(504, "upstream_timeout", f"The {upstream} service did not answer in time.")
+    return Problem(502, "upstream_unreachable", f"The {upstream} service cannot be reached, or broke off.")
