@@ -1,0 +1,77 @@
+"""`python -m auth_service`: serve, or make the first administrator."""
+
+import argparse
+import asyncio
+import getpass
+import sys
+
+from sqlalchemy.exc import DBAPIError
+
+from auth_service.app import create_app
+from auth_service.first_administrator import create_first_administrator
+from auth_service.key_encryption import KeysUnusable
+from auth_service.settings import Settings, StorageSettings
+from service_chassis.logs import configure_logging
+from service_chassis.problems import Problem
+from service_chassis.server import serve
+from service_chassis.settings import read_settings
+
+
+def main() -> None:
+    """Do what the command line says. Exit status: 0 done, 1 refused with a sentence, 2 wrong usage or settings."""
+    parser = argparse.ArgumentParser(prog="python -m auth_service", description="Signet's authorization server.")
+    commands = parser.add_subparsers(dest="command", metavar="command", title="without a command, serve; commands")
+    create_admin = commands.add_parser(
+        "create-admin",
+        help="make the first administrator; the password is read from standard input",
+        description="Make the first administrator. The password is one line of standard input.",
+    )
+    create_admin.add_argument("--email", required=True)
+    create_admin.add_argument("--name", required=True)
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "create-admin":
+            _create_administrator(arguments.email, arguments.name)
+        else:
+            _serve()
+    except DBAPIError as error:
+        sys.exit(f"The database cannot be used: {error.orig}.")
+    except OSError as error:
+        sys.exit(f"{error.filename or 'A file'}: {error.strerror}.")
+
+
+def _serve() -> None:
+    settings = read_settings(Settings)
+    configure_logging("auth", settings.log_level)
+    try:
+        # Once before there is a server, so that what hinders a start is said in a sentence and not by a trace.
+        asyncio.run(_start_once(settings))
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    serve(create_app(settings), host=settings.host, port=settings.port)
+
+
+async def _start_once(settings: Settings) -> None:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        pass
+
+
+def _create_administrator(email: str, name: str) -> None:
+    settings = read_settings(StorageSettings)
+    configure_logging("auth", settings.log_level)
+    try:
+        password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        sys.exit("The password on standard input is not UTF-8.")
+    try:
+        sub = asyncio.run(create_first_administrator(settings.database_url, email=email, name=name, password=password))
+    except ValueError as refusal:
+        sys.exit(str(refusal))
+    except Problem as refusal:
+        sys.exit(refusal.detail)
+    sys.stdout.write(f"{sub}\n")
+
+
+if __name__ == "__main__":
+    main()

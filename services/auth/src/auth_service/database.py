@@ -1,0 +1,57 @@
+"""The tables of the authorization server's database."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("sub", String(32), primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    Column("administrator", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    # A digest of whom or what is counted: neither addresses nor e-mails of people without an account lie here.
+    Column("counted", LargeBinary(32), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False, index=True),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String(43), primary_key=True),
+    Column("state", String(11), nullable=False),
+    Column("state_since", BigInteger, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("sealed_private_key", LargeBinary),
+    CheckConstraint("state IN ('pending', 'active', 'retiring', 'removed', 'compromised')", name="known_state"),
+    # Two processes that both think they should promote a key cannot both be right.
+    Index(
+        "one_active_key",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+)

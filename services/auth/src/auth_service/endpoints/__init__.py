@@ -1,0 +1,1 @@
+"""The doors of the authorization server, one module per resource."""

@@ -1,0 +1,94 @@
+"""The key set, and the metadata that names it."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import JSONResponse
+
+from auth_service.scopes import SCOPES
+from auth_service.signing_keys import SigningKeys
+
+JWK_SET_MEDIA_TYPE = "application/jwk-set+json"
+
+_ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+_KEY_SET_SCHEMA = {
+    "type": "object",
+    "required": ["keys"],
+    "properties": {
+        "keys": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["kty", "n", "e", "kid", "use", "alg"],
+                "additionalProperties": False,
+                "properties": {
+                    "kty": {"const": "RSA"},
+                    "n": {"type": "string"},
+                    "e": {"type": "string"},
+                    "kid": {"type": "string", "description": "The thumbprint of RFC 7638."},
+                    "use": {"const": "sig"},
+                    "alg": {"const": "RS256"},
+                },
+            },
+        }
+    },
+}
+_METADATA_SCHEMA = {"type": "object", "required": ["issuer", "jwks_uri", "response_types_supported"]}
+
+
+def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_age: int) -> APIRouter:
+    """Return the routes of the key set and of the metadata; `max_age` is in seconds."""
+    router = APIRouter(tags=["keys"])
+    caching = f"public, max-age={max_age}"
+
+    @router.get(
+        "/.well-known/jwks.json",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The JWK Set.",
+                "content": {JWK_SET_MEDIA_TYPE: {"schema": _KEY_SET_SCHEMA}},
+                "headers": {
+                    "ETag": {"schema": {"type": "string"}},
+                    "Cache-Control": {"schema": {"type": "string"}},
+                },
+            },
+            304: {"description": "The one that `If-None-Match` names is still the right one."},
+        },
+    )
+    async def key_set(if_none_match: Annotated[list[str] | None, Header()] = None) -> Response:
+        """Return the public keys that tokens of this issuer may be signed with. [RFC 7517]"""
+        document = signing_keys.key_set
+        headers = {"ETag": document.etag, "Cache-Control": caching}
+        if _names(if_none_match or [], document.etag):
+            return Response(status_code=304, headers=headers)
+        return Response(document.body, headers=headers, media_type=JWK_SET_MEDIA_TYPE)
+
+    # A list with nothing in it would be left out (section 3.2), but without these two a client would have to assume
+    # the grants and responses of a server with an authorization endpoint, which there is not (section 2).
+    metadata = {
+        "issuer": issuer,
+        "jwks_uri": jwks_uri,
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": [],
+        "grant_types_supported": [],
+    }
+
+    @router.get(
+        "/.well-known/oauth-authorization-server",
+        response_class=JSONResponse,
+        responses={200: {"content": {"application/json": {"schema": _METADATA_SCHEMA, "example": metadata}}}},
+    )
+    async def authorization_server_metadata() -> JSONResponse:
+        """Return what this issuer is and where its keys are. [RFC 8414]"""
+        return JSONResponse(metadata, headers={"Cache-Control": caching})
+
+    return router
+
+
+def _names(if_none_match: list[str], etag: str) -> bool:
+    """Compare weakly, as `If-None-Match` wants. [RFC 9110 section 13.1.2]"""
+    field = ",".join(if_none_match).strip()
+    return field == "*" or etag in _ENTITY_TAG.findall(field)

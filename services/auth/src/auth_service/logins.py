@@ -1,0 +1,94 @@
+"""Logins: from an e-mail and a password to an access token."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from auth_service.access_tokens import AccessTokens, IssuedToken
+from auth_service.accounts import Account, Accounts
+from auth_service.attempts import Attempts, email_pseudonym
+from auth_service.passwords import Passwords
+from auth_service.scopes import check_scopes_exist, choose_audience, grant_scopes
+from service_chassis.problems import Problem
+
+_log = structlog.get_logger()
+
+
+class WrongCredentials(Problem):
+    """No such account or not its password: nobody learns which. [RFC 9110 section 15.5.2 wants a challenge]"""
+
+    def __init__(self) -> None:
+        super().__init__(
+            401,
+            "wrong_credentials",
+            "The e-mail or the password is wrong.",
+            headers={"WWW-Authenticate": 'Bearer realm="signet"'},
+        )
+
+
+@dataclass(frozen=True)
+class _Proof:
+    token: IssuedToken
+    newer_hash: str | None
+
+
+class Logins:
+    """Starts logins."""
+
+    def __init__(
+        self, *, accounts: Accounts, attempts: Attempts, passwords: Passwords, access_tokens: AccessTokens
+    ) -> None:
+        self._accounts = accounts
+        self._attempts = attempts
+        self._passwords = passwords
+        self._access_tokens = access_tokens
+
+    async def log_in(
+        self,
+        *,
+        email: str,
+        password: str,
+        address: str,
+        resources: Sequence[str] | None = None,
+        scopes: Sequence[str] | None = None,
+    ) -> IssuedToken:
+        """Return a token for the account with this normalised e-mail; `address` is the client's.
+
+        Raises WrongCredentials, TooManyAttempts, Overloaded, InvalidTarget, InvalidScope. An unknown e-mail goes the
+        way of a wrong password, step by step: the same counters, the same query, the same hashing, the same answer.
+        """
+        audience = choose_audience(resources)
+        check_scopes_exist(scopes or ())
+        with self._passwords.place():
+            await self._attempts.count(email=email, address=address)
+            account = await self._accounts.find(email)
+            try:
+                proof = await self._passwords.run(lambda: self._prove(account, password, audience, scopes))
+            except WrongCredentials:
+                _log.info("login_failed", account=email_pseudonym(email))
+                raise
+        assert account is not None  # noqa: S101 -- nobody's password is never right
+        await self._attempts.forgive(email)
+        if proof.newer_hash:
+            await self._accounts.replace_hash(account, proof.newer_hash)
+        _log.info("login_succeeded", sub=account.sub)
+        return proof.token
+
+    def _prove(
+        self, account: Account | None, password: str, audience: Sequence[str], scopes: Sequence[str] | None
+    ) -> _Proof:
+        """Verify the password and sign: the two things that take a thread's time."""
+        right = self._passwords.verify(password, account.password_hash if account else None)
+        if account is None or not right:
+            raise WrongCredentials
+        token = self._access_tokens.issue(
+            sub=account.sub,
+            name=account.name,
+            sid=secrets.token_hex(16),
+            audience=audience,
+            scopes=grant_scopes(scopes, administrator=account.administrator),
+        )
+        outdated = self._passwords.is_outdated(account.password_hash)
+        return _Proof(token, self._passwords.hash(password) if outdated else None)

@@ -1,0 +1,116 @@
+"""Passwords: which ones are taken, and hashing them without holding up anything else."""
+
+import asyncio
+import contextlib
+import secrets
+import unicodedata
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]
+
+from service_chassis.problems import Problem, Unavailable
+
+_Result = TypeVar("_Result")
+
+SHORTEST = 8
+LONGEST = 128
+"""In characters: code points of the normalised password. [NIST SP 800-63B section 3.1.1.2]"""
+
+_COMMON = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
+
+
+class UnacceptablePassword(Problem):
+    """A new password breaks a rule. The rule is named, the password is not."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(422, "invalid_body", f"The password {rule}.", errors=[{"field": "password", "message": rule}])
+
+
+class Overloaded(Unavailable):
+    """Every hashing thread is busy and the queue is full."""
+
+    def __init__(self) -> None:
+        super().__init__("overloaded", "Too many people are logging in at this moment.", retry_after=1)
+
+
+def check_new_password(password: str, *, email: str, name: str) -> None:
+    """Raise UnacceptablePassword when nobody should have this password, or this person should not."""
+    length = len(_normalised(password))
+    if not SHORTEST <= length <= LONGEST:
+        raise UnacceptablePassword(f"must have {SHORTEST} to {LONGEST} characters")
+    if any(unicodedata.category(character) == "Cc" for character in password):
+        raise UnacceptablePassword("must not contain control characters")
+    folded = _folded(password)
+    if folded in _COMMON:
+        raise UnacceptablePassword("is one of the most common passwords")
+    if folded in {_folded(email), _folded(email.partition("@")[0]), _folded(name)}:
+        raise UnacceptablePassword("must not be the e-mail or the name")
+
+
+def argon2id() -> PasswordHasher:
+    """Return the hasher for new passwords: 19 MiB, two passes, one lane. [OWASP Password Storage Cheat Sheet]"""
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+class Passwords:
+    """Hashes and verifies on a few threads of their own, with a bounded queue before them.
+
+    `place` is taken before a request costs anything, `run` is where the work is done; `hash` and `verify` are that
+    work and run inside it.
+    """
+
+    def __init__(self, *, threads: int, queue: int, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or argon2id()
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
+        self._places = threads + queue
+        self._taken = 0
+        # Whoever asks for an account that does not exist is verified against this, at the same cost.
+        self._nobodys_hash = self._hasher.hash(secrets.token_hex(16))
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places at the hashing threads. Raises Overloaded when there is none."""
+        if self._taken >= self._places:
+            raise Overloaded
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    async def run(self, work: Callable[[], _Result]) -> _Result:
+        """Do work on a hashing thread, and nothing in the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def hash(self, password: str) -> str:
+        """Return an encoded hash with a fresh salt."""
+        return self._hasher.hash(_normalised(password))
+
+    def verify(self, password: str, stored_hash: str | None) -> bool:
+        """Tell whether the password is the one hashed. None, for nobody's, costs the same and is never true."""
+        try:
+            self._hasher.verify(stored_hash or self._nobodys_hash, _normalised(password))
+        except VerifyMismatchError:
+            return False
+        return stored_hash is not None
+
+    def is_outdated(self, stored_hash: str) -> bool:
+        """Tell whether a hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored_hash)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._executor.shutdown(cancel_futures=True)
+
+
+def _normalised(password: str) -> str:
+    # The same characters are the same password, whichever keyboard composed them. [RFC 8265 section 4.2.2]
+    return unicodedata.normalize("NFC", password)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
