@@ -1,5 +1,6 @@
 """An issuer for tests: signs tokens, publishes its key set, and misbehaves on demand."""
 
+import asyncio
 import functools
 import hashlib
 import json
@@ -158,6 +159,45 @@ class FakeIssuer:
     def attackers_key(self) -> RSAPrivateKey:
         """Return a key that this issuer never had."""
         return _private_key(f"attacker of {self.issuer}", self._bits, 0)
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on: pass it as `clock`, and its `sleep` as `sleep`."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self.slept: list[float] = []
+        """Every pause that was asked for, in seconds."""
+        self._sleepers: list[tuple[float, asyncio.Event]] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the clock was told to go on for that long."""
+        self.slept.append(seconds)
+        sleeper = (self.now + seconds, asyncio.Event())
+        self._sleepers.append(sleeper)
+        try:
+            await sleeper[1].wait()
+        finally:
+            self._sleepers.remove(sleeper)
+
+    async def advance(self, seconds: float) -> None:
+        """Go on, and wake who sleeps, each at its moment and one after the other."""
+        end = self.now + seconds
+        await self.settle()
+        while due := sorted((sleeper for sleeper in self._sleepers if sleeper[0] <= end), key=lambda one: one[0]):
+            self.now, event = due[0]
+            event.set()
+            await self.settle()
+        self.now = end
+
+    @staticmethod
+    async def settle() -> None:
+        """Let every task run until it waits for something."""
+        for _ in range(100):
+            await asyncio.sleep(0)
 
 
 def json_bytes(members: Mapping[str, object]) -> bytes:
