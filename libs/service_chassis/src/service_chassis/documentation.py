@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import Any
 
+from fastapi import FastAPI
+
 from service_chassis.problems import PROBLEM_MEDIA_TYPE
 
 _PROBLEM = {
@@ -31,7 +33,17 @@ _PROBLEM = {
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route for the statuses it refuses with."""
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {PROBLEM_MEDIA_TYPE: {"schema": _PROBLEM}}}
-        for status in statuses
-    }
+    content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def document_problems(app: FastAPI) -> None:
+    """Let the application's OpenAPI document say what a problem is, which `refusals` refers to."""
+    undocumented = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = undocumented()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] -- FastAPI's own way of extending its document

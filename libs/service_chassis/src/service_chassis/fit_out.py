@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 from fastapi import FastAPI
 
+from service_chassis.documentation import document_problems
 from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, operations_router
 from service_chassis.problems import AnswerErrors, install_problem_handlers
 from service_chassis.request_bodies import JsonBodies
@@ -13,6 +14,7 @@ from service_chassis.tracing import TraceContext
 def take_json(app: FastAPI, *, media_types: Collection[str] = ("application/json",)) -> None:
     """Add the inner layer: bodies are checked, refusals are problems. Call it before verification is added."""
     install_problem_handlers(app)
+    document_problems(app)
     app.add_middleware(JsonBodies, media_types=media_types)
 
 

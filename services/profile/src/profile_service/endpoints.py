@@ -107,11 +107,12 @@ async def change_own_profile(
     dependencies=[requires_scope("profiles:read")],
     responses=refusals(404, 422),
 )
-async def read_profile(sub: Subject, profiles: TheProfiles) -> StoredProfile:
+async def read_profile(sub: Subject, profiles: TheProfiles, response: Response) -> StoredProfile:
     """Return what is stored of a subject, to an administrator."""
     stored = await profiles.find(sub)
     if stored is None:
         raise Problem(404, "not_found", "Nothing is stored of this subject.")
+    response.headers["Cache-Control"] = "no-store"
     return StoredProfile(sub=sub, **dict(stored.profile))
 
 

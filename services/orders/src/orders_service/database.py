@@ -1,0 +1,41 @@
+"""The tables of orders' own database, as its queries see them; the migrations make them."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+_SEQ = BigInteger().with_variant(Integer, "sqlite")
+
+catalogue = Table(
+    "catalogue",
+    metadata,
+    Column("sku", String(40), primary_key=True),
+    Column("position", Integer, nullable=False),  # where it stands in the list
+    Column("name", String(100), nullable=False),
+    Column("description", String(500), nullable=False),
+    Column("amount", BigInteger, nullable=False),  # minor units
+    Column("currency", String(3), nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    # In the order of insertion; never shown, because it would tell how many orders there are.
+    Column("seq", _SEQ, primary_key=True, autoincrement=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("sub", String(255), nullable=False),
+    Column("placed_at", BigInteger, nullable=False),  # microseconds since the epoch
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+)
+
+order_items = Table(
+    "order_items",
+    metadata,
+    Column("order_seq", _SEQ, ForeignKey("orders.seq"), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("sku", String(40), nullable=False),  # no foreign key: an item may leave the catalogue, an order keeps it
+    Column("name", String(100), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("unit_amount", BigInteger, nullable=False),
+)
