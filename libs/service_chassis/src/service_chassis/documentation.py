@@ -46,4 +46,4 @@ def document_problems(app: FastAPI) -> None:
         document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
         return document
 
-    app.openapi = openapi  # type: ignore[method-assign] -- FastAPI's own way of extending its document
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way of extending it
