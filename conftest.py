@@ -1,0 +1,7 @@
+"""Runs before any test module is imported.
+
+pytest's importlib mode names test modules by their path, so it would make an empty package `gateway` of the folder of
+that name before a test could import the real one; it leaves alone what is imported already.
+"""
+
+import gateway  # noqa: F401
