@@ -1,0 +1,53 @@
+"""The story, step by step."""
+
+from collections.abc import Callable
+
+from signet.demo.calling import calling_both, finding_the_key, narrowing, without_credentials
+from signet.demo.forging import tampering
+from signet.demo.logging_in import logging_in, one_door, registering, taking_apart
+from signet.demo.outage import bringing_auth_back, ending_auth, restarting_orders
+from signet.demo.scene import Scene
+
+LESSONS = (
+    ("Log in once", "known at both, with no shared store", "5"),
+    ("Read a token", "anyone can: encoded, not encrypted", "4"),
+    ("Bring none", "401, and a challenge", "6"),
+    ("Verify one", "with the public key; auth alone signs", "7"),
+    ("Use it at another service", "refused: wrong_audience", "8"),
+    ("Change it", "found out by each: bad_signature", "9"),
+    ("Lose the issuer", "no new logins; the others go on", "10"),
+    ("Restart a service meanwhile", "it serves from the key set on its disk", "11"),
+    ("Bring the issuer back", "same keys: old tokens still count", "12"),
+)
+
+
+def closing(scene: Scene) -> None:
+    """Sum up."""
+    table = scene.telling.table("try to …", "what happens", "step")
+    for lesson in LESSONS:
+        table.add_row(*lesson)
+    scene.telling.show(table)
+    scene.telling.say(
+        "A token counts until it ends, here five minutes after its issue; nothing in this story takes one back."
+    )
+    scene.telling.say("To try it yourself: signet up, and the three commands that it prints.")
+
+
+Step = tuple[str, Callable[[Scene], None]]
+
+STORY: tuple[Step, ...] = (
+    ("One door, four processes", one_door),
+    ("Register", registering),
+    ("Log in", logging_in),
+    ("Take the token apart", taking_apart),
+    ("Call two services with it", calling_both),
+    ("Call without credentials", without_credentials),
+    ("Find the key that signed", finding_the_key),
+    ("Narrow a token to one service", narrowing),
+    ("Forge a token", tampering),
+    ("End the issuer", ending_auth),
+    ("Restart a service meanwhile", restarting_orders),
+    ("Bring the issuer back", bringing_auth_back),
+    ("What was shown", closing),
+)
+"""Each step with its title, in order; the texts refer to each other by number."""

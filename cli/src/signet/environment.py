@@ -1,0 +1,58 @@
+"""The environment of each process: what it is configured with, and the little that it inherits."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from signet.data_directory import DataDirectory
+
+SERVICES = ("auth", "profile", "orders", "gateway")
+"""The processes of a stack, in the order in which they are named to people."""
+
+MODULES = {"auth": "auth_service", "profile": "profile_service", "orders": "orders_service", "gateway": "gateway"}
+
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the processes of one stack listen: one host, a port for each, and the gateway's second one."""
+
+    host: str
+    ports: Mapping[str, int]
+    operations_port: int
+
+    @property
+    def issuer(self) -> str:
+        """The public URL: the door, and the issuer that every token names."""
+        return f"http://localhost:{self.ports['gateway']}"
+
+    def internal_url(self, service: str) -> str:
+        """Return the base URL of one service behind the door, or of the gateway's operations."""
+        return f"http://{self.host}:{self.operations_port if service == 'gateway' else self.ports[service]}"
+
+
+def environment_of(service: str, addresses: Addresses, data: DataDirectory) -> dict[str, str]:
+    """Return the whole environment of one process. Nothing else is inherited: no proxy may stand in between."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - what is handed on, not what this command is set by
+        if name in _INHERITED
+    }
+    own = {
+        "SIGNET_HOST": addresses.host,
+        "SIGNET_PORT": str(addresses.ports[service]),
+        "SIGNET_LOG_LEVEL": "INFO",
+    }
+    if service == "gateway":
+        own |= {f"SIGNET_{name.upper()}_URL": addresses.internal_url(name) for name in ("auth", "profile", "orders")}
+        own["SIGNET_OPERATIONS_PORT"] = str(addresses.operations_port)
+        return inherited | own
+    own["DATABASE_URL"] = f"sqlite+aiosqlite:///{data.database(service)}"
+    own["SIGNET_ISSUER"] = addresses.issuer
+    if service == "auth":
+        own["SIGNET_KEY_ENCRYPTION_KEY_FILE"] = str(data.key_encryption_key)
+    else:
+        own["SIGNET_JWKS_URI"] = f"{addresses.internal_url('auth')}/.well-known/jwks.json"
+        own["SIGNET_KEY_SET_FILE"] = str(data.of(service) / "key-set.json")
+    return inherited | own
