@@ -22,6 +22,7 @@ from sqlalchemy import Row, insert, select
 
 from auth_service.database import signing_keys
 from auth_service.key_encryption import KeyEncryptionKey, KeysUnusable
+from service_chassis.conditional_requests import entity_tag
 from service_chassis.database import Database
 from token_verification import StaticKeySet
 from token_verification.key_set import VerificationKey
@@ -135,7 +136,8 @@ class SigningKeys:
         now = int(self._clock())
         async with self._database.writing() as connection:
             any_key = await connection.execute(select(signing_keys.c.kid).limit(1))
-            if any_key.first() is None:
+            is_first = any_key.first() is None
+            if is_first:
                 for state, key in zip((KeyState.ACTIVE, KeyState.PENDING), pair, strict=True):
                     jwk = public_jwk(key)
                     row = {
@@ -146,9 +148,10 @@ class SigningKeys:
                         "sealed_private_key": sealing.seal(_private_bytes(key), label=_label(jwk["kid"])),
                     }
                     await connection.execute(insert(signing_keys).values(row))
-                _log.info("first_signing_keys_made", kids=[public_jwk(key)["kid"] for key in pair])
-            stored = await connection.execute(_PUBLISHED_KEYS)
-            return list(stored)
+            stored = list(await connection.execute(_PUBLISHED_KEYS))
+        if is_first:
+            _log.info("first_signing_keys_made", kids=[row.kid for row in stored])
+        return stored
 
 
 _PUBLISHED_KEYS = (
@@ -169,7 +172,7 @@ def public_jwk(key: RSAPrivateKey) -> dict[str, str]:
 
 def _document(keys: list[dict[str, str]]) -> KeySetDocument:
     body = json.dumps({"keys": keys}, separators=(",", ":")).encode()
-    return KeySetDocument(body, f'"{_base64url(hashlib.sha256(body).digest()[:16])}"')
+    return KeySetDocument(body, entity_tag(body))
 
 
 def _generate(bits: int) -> RSAPrivateKey:

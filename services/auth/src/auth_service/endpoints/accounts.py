@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
 from auth_service.accounts import Accounts
-from auth_service.endpoints.documented_problems import problems_with_credentials
+from auth_service.endpoints.documented_problems import refusals_of_credentials
 from auth_service.endpoints.fields import Email, Name, Password, client_address
 
 
@@ -38,7 +38,7 @@ def accounts_router(accounts: Accounts, *, trust_forwarded: bool) -> APIRouter:
     @router.post(
         "/register",
         status_code=201,
-        responses=problems_with_credentials(
+        responses=refusals_of_credentials(
             {409: ("email_taken", "There already is an account with this e-mail.")},
         ),
     )

@@ -32,7 +32,15 @@ Email = Annotated[
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), _refusing_in_its_words(normalise_name)]
 """What services may greet a person by."""
 
-Password = Annotated[SecretStr, Field(max_length=1024)]
+
+def _must_be_unicode(password: SecretStr) -> SecretStr:
+    # JSON can spell half of a surrogate pair, which no encoding can hold: unlike `str`, SecretStr lets it through.
+    if any("\ud800" <= character <= "\udfff" for character in password.get_secret_value()):
+        raise PydanticCustomError("refused", "must be Unicode text")
+    return password
+
+
+Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_must_be_unicode)]
 """A password as typed; longer ones than any rule allows are refused for everyone alike, whoever they say they are."""
 
 # RFC 7239 section 4: for=192.0.2.1, for="192.0.2.1:4711", for="[2001:db8::1]", for="[2001:db8::1]:4711".

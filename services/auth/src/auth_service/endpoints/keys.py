@@ -1,17 +1,13 @@
 """The key set, and the metadata that names it."""
 
-import re
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from auth_service.scopes import SCOPES
 from auth_service.signing_keys import SigningKeys
+from service_chassis.conditional_requests import is_unchanged
 
 JWK_SET_MEDIA_TYPE = "application/jwk-set+json"
-
-_ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 _KEY_SET_SCHEMA = {
     "type": "object",
@@ -35,6 +31,7 @@ _KEY_SET_SCHEMA = {
         }
     },
 }
+_IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
 _METADATA_SCHEMA = {"type": "object", "required": ["issuer", "jwks_uri", "response_types_supported"]}
 
 
@@ -46,6 +43,7 @@ def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_ag
     @router.get(
         "/.well-known/jwks.json",
         response_class=Response,
+        openapi_extra={"parameters": [_IF_NONE_MATCH]},
         responses={
             200: {
                 "description": "The JWK Set.",
@@ -58,11 +56,11 @@ def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_ag
             304: {"description": "The one that `If-None-Match` names is still the right one."},
         },
     )
-    async def key_set(if_none_match: Annotated[list[str] | None, Header()] = None) -> Response:
+    async def key_set(request: Request) -> Response:
         """Return the public keys that tokens of this issuer may be signed with. [RFC 7517]"""
         document = signing_keys.key_set
         headers = {"ETag": document.etag, "Cache-Control": caching}
-        if _names(if_none_match or [], document.etag):
+        if is_unchanged(request.headers, document.etag):
             return Response(status_code=304, headers=headers)
         return Response(document.body, headers=headers, media_type=JWK_SET_MEDIA_TYPE)
 
@@ -86,9 +84,3 @@ def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_ag
         return JSONResponse(metadata, headers={"Cache-Control": caching})
 
     return router
-
-
-def _names(if_none_match: list[str], etag: str) -> bool:
-    """Compare weakly, as `If-None-Match` wants. [RFC 9110 section 13.1.2]"""
-    field = ",".join(if_none_match).strip()
-    return field == "*" or etag in _ENTITY_TAG.findall(field)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from auth_service.endpoints.documented_problems import problems_with_credentials
+from auth_service.endpoints.documented_problems import refusals_of_credentials
 from auth_service.endpoints.fields import Email, Password, client_address
 from auth_service.logins import Logins
 from auth_service.scopes import RESOURCES, SCOPES
@@ -68,7 +68,7 @@ def logins_router(logins: Logins, *, trust_forwarded: bool) -> APIRouter:
 
     @router.post(
         "/login",
-        responses=problems_with_credentials(
+        responses=refusals_of_credentials(
             {
                 400: ("invalid_scope", "This account cannot have a scope asked for."),
                 401: ("wrong_credentials", "The e-mail or the password is wrong."),

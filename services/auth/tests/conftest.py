@@ -1,0 +1,154 @@
+"""The authorization server as it is, on a database file of each test's own, with a clock that tests move."""
+
+import asyncio
+import contextlib
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import Parameters, PasswordHasher, extract_parameters
+from argon2.profiles import CHEAPEST
+from fastapi import FastAPI
+
+from auth_service.app import create_app
+from auth_service.passwords import argon2id
+from auth_service.settings import Settings
+
+PASSWORD = "correct horse battery"
+
+
+class Clock:
+    """Wall time that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class WatchedHasher(PasswordHasher):
+    """Hashes and verifies for real, and keeps account of it."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__(
+            parameters.time_cost,
+            parameters.memory_cost,
+            parameters.parallelism,
+            parameters.hash_len,
+            parameters.salt_len,
+        )
+        self.verified: list[Parameters] = []
+        self.hashed = 0
+        self.threads: set[int] = set()
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Any:  # noqa: A002, ANN401 -- the library's signature
+        self.verified.append(extract_parameters(hash if isinstance(hash, str) else hash.decode()))
+        self.threads.add(threading.get_ident())
+        return super().verify(hash, password)
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        self.hashed += 1
+        self.threads.add(threading.get_ident())
+        return super().hash(password, salt=salt)
+
+
+def real_hasher() -> WatchedHasher:
+    """Return a hasher with the parameters of production."""
+    own = argon2id()
+    return WatchedHasher(
+        Parameters(own.type, 19, own.salt_len, own.hash_len, own.time_cost, own.memory_cost, own.parallelism)
+    )
+
+
+def cheap_hasher() -> WatchedHasher:
+    """Return one that costs next to nothing, for what is not about hashing."""
+    return WatchedHasher(CHEAPEST)
+
+
+@dataclass
+class Auth:
+    """One running authorization server, and a client for it."""
+
+    app: FastAPI
+    settings: Settings
+    clock: Clock
+    hasher: WatchedHasher
+    client: httpx.AsyncClient
+    registered: set[str] = field(default_factory=set)
+
+    async def register(self, email: str = "ada@example.com", password: str = PASSWORD, name: str = "Ada") -> str:
+        """Register somebody and return their `sub`."""
+        answer = await self.client.post("/register", json={"email": email, "password": password, "name": name})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["sub"])
+
+    async def log_in(self, email: str = "ada@example.com", password: str = PASSWORD, **more: object) -> httpx.Response:
+        """Try to log in."""
+        return await self.client.post("/login", json={"email": email, "password": password, **more})
+
+
+Start = Callable[..., AbstractAsyncContextManager[Auth]]
+
+
+@pytest.fixture(scope="session")
+def grown_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a migrated database and a first pair of keys, for tests that are not about making them."""
+    folder = tmp_path_factory.mktemp("grown_up")
+    app = create_app(settings_in(folder), hasher=cheap_hasher())
+
+    async def live_and_die() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    asyncio.run(live_and_die())
+    return folder
+
+
+def settings_in(folder: Path, **changes: object) -> Settings:
+    """Return settings whose files lie in one folder."""
+    return Settings.model_validate(
+        {
+            "port": 1,
+            "database_url": f"sqlite+aiosqlite:///{folder}/data/auth.db",
+            "issuer": "http://localhost:8080",
+            "key_encryption_key_file": folder / "secrets" / "key-encryption-key",
+            "signing_key_bits": 2048,
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Start an authorization server in the test's own folder, for the length of a block."""
+
+    @contextlib.asynccontextmanager
+    async def start(
+        *, clock: Clock | None = None, hasher: WatchedHasher | None = None, folder: Path = tmp_path, **changes: object
+    ) -> AsyncIterator[Auth]:
+        settings = settings_in(folder, **changes)
+        clock = clock or Clock()
+        hasher = hasher or cheap_hasher()
+        app = create_app(settings, clock=clock, hasher=hasher)
+        # ASGITransport does not run the lifespan.
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://auth.test") as client:
+                yield Auth(app, settings, clock, hasher, client)
+
+    return start
+
+
+@pytest.fixture
+async def auth(start: Start, grown_up: Path, tmp_path: Path) -> AsyncIterator[Auth]:
+    """A running authorization server with default limits and cheap hashing."""
+    shutil.copytree(grown_up, tmp_path, dirs_exist_ok=True)
+    async with start() as running:
+        yield running
