@@ -66,7 +66,7 @@ async def _download(http: httpx.AsyncClient, jwks_uri: str, entity_tag: str | No
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise DownloadError("the answer was compressed")
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > byte_cap:
                 raise DownloadError(f"the answer was larger than {byte_cap} bytes")
