@@ -1,0 +1,155 @@
+"""docs/protocol.md says what the code does: its tables are read here and held against it."""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from fastapi import FastAPI
+
+import auth_service.app
+import orders_service.app
+import orders_service.settings
+import profile_service.app
+import profile_service.settings
+from auth_service import scopes
+from auth_service.settings import Settings as AuthSettings
+from gateway.settings import GatewaySettings
+from service_chassis.request_bodies import JsonBodies
+from token_verification import AccessTokenVerifier, RemoteKeySet
+from token_verification.claims import REQUIRED
+from token_verification.errors import Reason
+from token_verification.verifier import SIZE_LIMIT
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = (ROOT / "docs" / "protocol.md").read_text()
+SOURCES = [
+    *(ROOT / "libs").rglob("src/**/*.py"),
+    *(ROOT / "services").rglob("src/**/*.py"),
+    *(ROOT / "gateway/src").rglob("*.py"),
+]
+NOT_YET = {"login_ended", "token_revoked", "key_revoked"}
+
+
+def section(title: str) -> str:
+    return DOCUMENT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(title: str) -> list[list[str]]:
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+@pytest.fixture(scope="module")
+def applications(tmp_path_factory: pytest.TempPathFactory) -> list[FastAPI]:
+    data = tmp_path_factory.mktemp("data")
+
+    def common(name: str) -> dict[str, Any]:
+        return {"port": 1, "database_url": f"sqlite+aiosqlite:///{data}/{name}.db", "issuer": "http://localhost:8080"}
+
+    remote: dict[str, Any] = {"jwks_uri": "http://localhost:1/", "key_set_file": data / "keys.json"}
+    return [
+        auth_service.app.create_app(AuthSettings(**common("auth"), key_encryption_key_file=data / "key")),
+        profile_service.app.create_app(profile_service.settings.Settings(**common("profile"), **remote)),
+        orders_service.app.create_app(orders_service.settings.Settings(**common("orders"), **remote)),
+    ]
+
+
+def test_the_scopes_are_the_codes_and_go_to_whom_it_says() -> None:
+    """The table names every scope there is, and who gets it."""
+    documented = {quoted(scope)[0]: who for scope, who, _ in rows("Scopes")}
+    everyone = scopes.grant_scopes(None, administrator=False)
+    assert documented == {scope: "everyone" if scope in everyone else "administrators" for scope in scopes.SCOPES}
+
+
+def test_the_endpoints_of_a_scope_are_those_that_ask_for_it(applications: list[FastAPI]) -> None:
+    """The third column is what the services' OpenAPI documents say."""
+    asking: dict[str, set[str]] = {scope: set() for scope in scopes.SCOPES}
+    for app in applications:
+        for path, operations in app.openapi()["paths"].items():
+            for method, operation in operations.items():
+                for demand in operation.get("security", []):
+                    for scope in demand["access_token"]:
+                        asking[scope].add(f"{method.upper()} {path}")
+    assert {quoted(scope)[0]: set(quoted(endpoints)) for scope, _, endpoints in rows("Scopes")} == asking
+
+
+def test_every_reason_is_documented_with_its_status() -> None:
+    """No reason that the code can give is missing from the table, and the table has none that it cannot give."""
+    documented = {reason for _, reasons, _ in rows("Errors") for reason in quoted(reasons)}
+    assert documented == set(reasons_in_code()) - NOT_YET
+
+
+def reasons_in_code() -> Iterator[str]:
+    """Every reason: those of tokens by their type, all others where a Problem or one of its kind is made."""
+    yield from get_args(Reason)
+    for source in SOURCES:
+        if source.name in {"testing.py", "first_administrator.py"}:  # a fake, and a command: neither answers requests
+            continue
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call) and _makes_a_problem(node.func):
+                for argument in node.args[:2]:
+                    if isinstance(argument, ast.Constant) and re.fullmatch("[a-z]+(_[a-z]+)*", str(argument.value)):
+                        yield str(argument.value)
+            if isinstance(node, ast.Dict | ast.Assign) and source.name == "problems.py":
+                yield from (
+                    re.findall(r"'([a-z]+_[a-z_]+)'", ast.unparse(node)) if "_FRAMEWORK" in ast.unparse(node) else []
+                )
+
+
+def _makes_a_problem(function: ast.expr) -> bool:
+    spelled = ast.unparse(function)
+    return spelled == "super().__init__" or spelled.rpartition(".")[2] in {"Problem", "Unavailable"}
+
+
+def default(called: Callable[..., object], name: str) -> Any:  # noqa: ANN401 -- defaults are of any type
+    return inspect.signature(called).parameters[name].default
+
+
+def test_the_numbers_of_the_key_set_are_its_defaults() -> None:
+    """Each number in the key set's table is the default of the setting that it speaks of."""
+    table = {row[0]: row[1] for row in rows("Key set, at a resource server")}
+    for matter, numbers in {
+        "after a failed fetch": [default(RemoteKeySet, "retry_first"), default(RemoteKeySet, "retry_last")],
+        "an unknown key id": [default(RemoteKeySet, "cooldown")],
+        "the issuer is away": [default(RemoteKeySet, "keep_for")],
+        "one fetch": [default(RemoteKeySet, "deadline"), default(RemoteKeySet, "byte_cap")],
+    }.items():
+        for number in numbers:
+            assert re.search(rf"\b{number:g}\b" if number < 1e6 else str(number), table[matter]), (matter, number)
+
+
+def test_the_numbers_of_tokens_are_the_defaults() -> None:
+    """Life, longest life, leeway, size, key size, and attempts."""
+    auth = {name: field.default for name, field in AuthSettings.model_fields.items()}
+    text = section("Access token")
+    assert f"a token lives {auth['access_token_life']} s" in text
+    assert f"more than {default(AccessTokenVerifier, 'max_life'):g} s" in text
+    assert f"allows {default(AccessTokenVerifier, 'leeway'):g} s between clocks" in text
+    assert SIZE_LIMIT == 8 * 1024
+    assert "at most 8 KiB" in text.replace("\n", " ")
+    assert [quoted(claim) for claim, _, _ in rows("Access token")][: len(REQUIRED)]
+    assert {name for claim, _, _ in rows("Access token") for name in quoted(claim)} == {*REQUIRED, "name", "act"}
+    attempts = section("Login")
+    assert f"({auth['attempts_per_account']} in {auth['attempts_window']} s" in attempts
+    assert f"({auth['attempts_per_address']} in {auth['attempts_window']} s" in attempts
+    assert f"max-age={auth['key_set_max_age']}`" in section("JWK Set")
+    assert f"two keys of {auth['signing_key_bits']} bits" in section("JWK Set")
+
+
+def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:
+    """The sizes and the deadline in the table of errors."""
+    door = {name: field.default for name, field in GatewaySettings.model_fields.items()}
+    table = {quoted(reasons)[0]: when for _, reasons, when in rows("Errors")}
+    assert default(JsonBodies, "max_bytes") == 64 * 1024
+    assert door["body_bytes"] == 1024 * 1024
+    assert table["body_too_large"] == "64 KiB at a service, 1 MiB at the door"
+    assert table["headers_too_large"] == f"more than {door['header_bytes'] // 1024} KiB of them"
+    assert f"after {door['upstream_answer_seconds']:g} s" in table["upstream_timeout"]
