@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _Headers = list[tuple[bytes, bytes]]
 _Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
 
 
 class Issuer(Protocol):
@@ -38,23 +40,20 @@ class FakeKeySetEndpoint:
     async def __call__(
         self,
         scope: _Message,
-        receive: Callable[[], Awaitable[_Message]],
-        send: Callable[[_Message], Awaitable[None]],
+        receive: _Receive,
+        send: _Send,
     ) -> None:
         if scope["type"] != "http":
             return
         self.requests += 1
         behaviour = self._issuer.behaviour
         if behaviour == "hang":
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await _disconnected(receive)
             return
         status, headers, body = self._answer(behaviour, dict(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if behaviour == "drip":
-            for place in range(len(body)):
-                await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
-                await asyncio.sleep(0.02)
+            await _drip(body, receive, send)
         else:
             await send({"type": "http.response.body", "body": body})
 
@@ -92,6 +91,22 @@ class FakeKeySetEndpoint:
             "twice_the_same_kid": lambda: json.dumps({"keys": key_set["keys"] * 2}).encode("ascii"),
         }
         return bodies.get(behaviour, lambda: good)()
+
+
+async def _disconnected(receive: _Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _drip(body: bytes, receive: _Receive, send: _Send) -> None:
+    """Send a byte every 20 ms for as long as someone listens: no single read is ever late."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    for place in range(len(body)):
+        await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
+        if (await asyncio.wait([gone], timeout=0.02))[0]:
+            return
+    gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _changed(key_set: dict[str, Any], **members: str) -> bytes:
