@@ -82,11 +82,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._answering and not self._framing.in_body:
-            self._held += data
-            self.flow.pause_reading()
+            self._hold(data)
             return
         self._unset_keepalive_if_required()
         self._advance(data)
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what belongs to a later request, unread; its client is not to blame for the time until its turn."""
+        self._held += data
+        self._unwatch()
+        self._awaits_head = False
+        self.flow.pause_reading()
 
     def on_headers_complete(self) -> None:
         """Begin a request: until it is answered, nothing after it is looked at."""
@@ -96,8 +102,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _advance(self, data: bytes) -> None:
         while data and not self.transport.is_closing():
             if self._answering and not self._framing.in_body:
-                self._held = data
-                self.flow.pause_reading()
+                self._hold(data)
                 return
             try:
                 piece, data = self._framing.take(data)

@@ -100,11 +100,13 @@ class _Merged:
         """Take in one service's document; return False, having taken nothing, if it is not an OpenAPI document."""
         components = document.get("components") or {}
         public = {path: item for path, item in document["paths"].items() if self._routes.upstream_of(path) == service}
+        if not all(isinstance(item, dict) for item in (components, *public.values(), *_operations(public))):
+            return False
         try:
             for operation in _operations(public):
                 if "security" in document:
                     operation.setdefault("security", document["security"])
-            reached = _closure(components, {path: dict(item) for path, item in public.items()})
+            reached = _closure(components, public)
             names = {component: self._name(service, component, components) for component in reached}
             public = _renamed(public, names)
             renamed = {component: _renamed(body, names) for component, body in reached.items()}
@@ -128,7 +130,7 @@ class _Merged:
 
     def _settle_operation(self, service: str, operation: Json) -> None:
         operation.setdefault("tags", [service])
-        if (name := operation.get("operationId")) is not None:
+        if isinstance(name := operation.get("operationId"), str):
             if name in self._operation_ids:
                 operation["operationId"] = name = _free(f"{service}_{name}", self._operation_ids)
             self._operation_ids.add(name)

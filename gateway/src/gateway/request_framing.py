@@ -106,9 +106,9 @@ class RequestFraming:
         if not _FIELD_LINES.fullmatch(head, line.end()):
             raise _malformed("A header line is not name, colon and value, or contains a control character.")
         method, target, major, minor = line.groups()
-        if major != b"1":
+        if major + minor not in {b"11", b"10"}:
             raise _malformed("Only HTTP/1.1 is spoken here.")
-        if minor != b"1":
+        if minor == b"0":
             raise Problem(
                 426,
                 "malformed_request",

@@ -1,0 +1,108 @@
+"""The pages of the gateway's own, as a browser under their policy would see them."""
+
+import json
+import re
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from gateway.docs import PATHS
+from gateway.testing import Street, get
+
+
+@pytest.mark.parametrize("path", sorted(PATHS))
+async def test_the_pages_load_nothing_from_elsewhere_and_say_so(street: Street, path: str) -> None:
+    """The policy allows this origin alone, and no script that stands in a page."""
+    door = await street.door()
+    response = await door.get(path)
+    assert response.status == 200
+    (policy,) = response.values("content-security-policy")
+    directives = {directive.split()[0]: directive.split()[1:] for directive in policy.split("; ")}
+    assert directives["default-src"] == ["'none'"]
+    assert directives["script-src"] == directives["connect-src"] == ["'self'"]
+    assert not re.search(r"https?:|\*|unsafe-eval", policy)
+    assert response.values("x-content-type-options") == ["nosniff"]
+
+
+async def test_the_page_refers_only_to_what_the_gateway_serves(street: Street) -> None:
+    """No CDN, no inline script, no handler in an attribute; and each address it names answers."""
+    door = await street.door()
+    page = (await door.get("/docs")).body.decode()
+    addresses = re.findall(r'(?:src|href|action)="([^"]*)"', page)
+    assert {address for address in addresses if not address.startswith("data:")} <= PATHS
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|//", page.replace("<!doctype", ""))
+    script = (await door.get("/docs/start.js")).body.decode()
+    assert "//" not in script
+    styles = (await door.get("/docs/swagger-ui.css")).body.decode()
+    assert not re.search(r"@import|url\((?!\s*[\"']?(?:data:|#))", styles)
+
+
+async def test_the_assets_are_those_of_a_swagger_ui_that_is_kept_up(street: Street) -> None:
+    """Version 5, from the installed package."""
+    door = await street.door()
+    response = await door.get("/docs/swagger-ui-bundle.js")
+    assert response.values("content-type") == ["text/javascript; charset=utf-8"]
+    assert re.search(rb'PACKAGE_VERSION:"5\.', response.body)
+
+
+async def test_pages_are_revalidated_and_read_only(street: Street) -> None:
+    """304 for what a browser has, 405 for anything but reading."""
+    door = await street.door()
+    (etag,) = (await door.get("/docs")).values("etag")
+    assert (await door.get("/docs", f"If-None-Match: {etag}\r\n")).status == 304
+    response = await door.ask(get("/docs", "Content-Length: 0\r\n", method="POST"))
+    assert response.status == 405
+    assert response.values("allow") == ["GET, HEAD"]
+    assert (await door.ask(get("/docs", method="HEAD"), to_head=True)).status == 200
+
+
+async def test_the_index_names_the_way_in(street: Street) -> None:
+    """A person who knows only the address finds the documentation, the key set and something to look at."""
+    door = await street.door()
+    index = json.loads((await door.get("/")).body)
+    assert index["documentation"] == "/docs"
+    assert index["jwks_uri"] == "/.well-known/jwks.json"
+    assert index["catalogue"] == "/api/catalogue"
+
+
+class Order(BaseModel):
+    id: str
+
+
+async def test_the_document_is_put_together_from_running_services(street: Street) -> None:
+    """A service's own OpenAPI arrives, without its internal routes; one that is down is named as left out."""
+    service = FastAPI()
+
+    @service.get("/api/orders/{order}")
+    async def read_order(order: str) -> Order:
+        return Order(id=order)
+
+    @service.get("/healthz")
+    async def alive() -> str:
+        return ""
+
+    door = await street.door(orders=await street.app(service))
+    document = json.loads((await door.get("/docs/openapi.json")).body)
+    assert set(document["paths"]) == {"/api/orders/{order}"}
+    assert {"Order", "HTTPValidationError", "ValidationError"} == set(document["components"]["schemas"])
+    assert document["servers"] == [{"url": "/"}]
+    assert "auth, profile" in document["info"]["description"]
+
+
+@pytest.mark.parametrize("nonsense", [b"[]", b"{", b"\xff", b'{"paths": 1}', b"[" * 100_000, b"a" * 3_000_000])
+async def test_nonsense_from_a_service_is_left_out(street: Street, nonsense: bytes) -> None:
+    """Neither its shape nor its depth nor its size breaks the document."""
+    _, url = await street.upstream(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(nonsense) + nonsense)
+    door = await street.door(orders=url)
+    document = json.loads((await door.get("/docs/openapi.json")).body)
+    assert "orders" in document["info"]["description"]
+
+
+async def test_the_document_is_fetched_once_for_all_who_ask(street: Street) -> None:
+    """Whoever asks often does not make the services answer often."""
+    upstream, url = await street.upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n" + b'{"paths":{}}')
+    door = await street.door(orders=url)
+    for _ in range(5):
+        assert (await door.get("/docs/openapi.json")).status == 200
+    assert len(upstream.requests) == 1

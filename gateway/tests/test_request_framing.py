@@ -1,0 +1,81 @@
+"""The strict reader by itself: no socket, no server."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.request_framing import RequestFraming
+from service_chassis.problems import Problem
+
+STREAM = (
+    b"\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+    b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    b"POST /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: Chunked\r\n\r\n5;x=y\r\nhello\r\n"
+    b"000a \r\n0123456789\r\n0\r\nA: b\r\n\r\n"
+    b"GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+)
+UNDERSTOOD = (
+    b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+    b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+    b"POST /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: Chunked\r\n\r\n5\r\nhello\r\na\r\n0123456789\r\n0\r\n\r\n"
+    b"GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n"
+)
+
+
+def taken(framing: RequestFraming, data: bytes) -> bytes:
+    passed = b""
+    while data:
+        piece, data = framing.take(data)
+        passed += piece
+    return passed
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=40))
+def test_segments_make_no_difference(cuts: list[int]) -> None:
+    """However a stream of requests is cut into segments, the same bytes are handed on."""
+    framing = RequestFraming(16_384)
+    edges = [0, *sorted(cuts), len(STREAM)]
+    assert b"".join(taken(framing, STREAM[a:b]) for a, b in pairwise(edges)) == UNDERSTOOD
+    assert not framing.in_head
+    assert not framing.in_body
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 400), max_size=10))
+def test_no_bytes_make_it_fail_otherwise_than_by_a_problem(garbage: bytes, cuts: list[int]) -> None:
+    """Whatever comes, in whatever segments, it is understood or refused with a 4xx; nothing else is raised."""
+    data = STREAM[: cuts[0] if cuts else 0] + garbage
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    framing = RequestFraming(16_384)
+    refused = 400
+    try:
+        for start, end in pairwise(edges):
+            taken(framing, data[start:end])
+    except Problem as problem:
+        refused = problem.status
+    assert 400 <= refused < 500
+
+
+def test_one_request_is_taken_at_a_time() -> None:
+    """What follows a request's last byte comes back unread."""
+    framing = RequestFraming(16_384)
+    assert framing.take(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET")[1] == b"GET"
+
+
+@pytest.mark.parametrize("line", [b"A: b\r\n", b"A:" + b"b" * 9000 + b"\r\n"])
+def test_trailers_have_the_same_cap(line: bytes) -> None:
+    """Trailers are dropped, but not without end."""
+    framing = RequestFraming(16_384)
+    taken(framing, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+    with pytest.raises(Problem) as refused:
+        taken(framing, line * 5000)
+    assert refused.value.status == 431
+
+
+def test_a_head_that_fails_at_its_end_costs_no_more_than_one_that_does_not() -> None:
+    """No header makes the patterns try again and again: 100 heads of 16 KiB that fail at their last byte are quick."""
+    hostile = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A:" + b" \t" * 8000 + b"\x00\r\n\r\n"
+    for _ in range(100):
+        with pytest.raises(Problem):
+            RequestFraming(20_000).take(hostile)
