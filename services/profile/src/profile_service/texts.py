@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-# RFC 5646 section 2.1, without the grandfathered tags and the extended languages it keeps for history.
+# RFC 5646 section 2.1, without what it keeps for history (grandfathered tags, extended languages) and for languages of
+# four letters and more, of which none was ever registered.
 _LANGUAGE_TAG = re.compile(
-    r"(?P<language>[a-z]{2,3}|[a-z]{4,8})"
+    r"(?P<language>[a-z]{2,3})"
     r"(-(?P<script>[a-z]{4}))?"
     r"(-(?P<region>[a-z]{2}|[0-9]{3}))?"
     r"(?P<variants>(-([a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*)"

@@ -1,0 +1,73 @@
+"""When the database cannot be used: 503, and nothing that was acknowledged is lost."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from profile_service.app import create_app
+from profile_service.settings import Settings
+from token_verification.testing import FakeIssuer
+
+Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+ANY = {"If-Match": "*"}
+
+
+async def test_a_locked_database_refuses_writes_and_goes_on_reading(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """503 with Retry-After for a write while another holds the lock; afterwards it works again."""
+    acknowledged = await client.patch("/api/profile", json={"bio": "kept"}, headers=ANY)
+    other = sqlite3.connect(tmp_path / "profile.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused = await client.patch("/api/profile", json={"bio": "refused"}, headers=ANY)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert (await client.get("/api/profile")).content == acknowledged.content
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await client.patch("/api/profile", json={"bio": "again"}, headers=ANY)).status_code == 200
+
+
+async def test_a_full_disk_refuses_writes_and_loses_nothing(
+    app: FastAPI, settings: Settings, issuer: FakeIssuer, start: Start, bearer: Callable[..., dict[str, str]]
+) -> None:
+    """503 once nothing more fits; what was acknowledged is there, also after a restart, and writing works again."""
+    acknowledged: dict[str, bytes] = {}
+
+    async def write(client: httpx.AsyncClient, subject: str) -> httpx.Response:
+        answer = await client.patch("/api/profile", json={"bio": "x" * 2000}, headers=bearer(sub=subject) | ANY)
+        if answer.status_code == 200:
+            acknowledged[subject] = answer.content
+        return answer
+
+    async with start(app) as client:
+        await write(client, "before")
+        async with app.state.profiles._database.writing() as connection:
+            await connection.execute(text("PRAGMA max_page_count = 1"))  # rounded up to what is in use
+        answers = [await write(client, f"subject-{number}") for number in range(10)]
+        refused = answers[-1]
+        assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
+        for subject, profile in acknowledged.items():
+            assert (await client.get("/api/profile", headers=bearer(sub=subject))).content == profile
+    async with start(create_app(settings, network=issuer.transport)) as client:
+        for subject, profile in acknowledged.items():
+            assert (await client.get("/api/profile", headers=bearer(sub=subject))).content == profile
+        assert (await write(client, "after")).status_code == 200
+
+
+async def test_a_database_out_of_reach_is_503_and_not_ready(
+    client: httpx.AsyncClient, app: FastAPI, tmp_path: Path
+) -> None:
+    """Readiness tells of it, liveness does not depend on it."""
+    await app.state.profiles._database.close()
+    for file in tmp_path.glob("profile.db*"):
+        file.unlink()
+    (tmp_path / "profile.db").mkdir()
+    answer = await client.get("/api/profile")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "storage_unavailable")
+    assert (await client.get("/readyz")).status_code == 503
+    assert (await client.get("/healthz")).status_code == 200
