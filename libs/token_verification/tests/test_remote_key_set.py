@@ -156,6 +156,18 @@ async def test_all_who_wait_share_one_fetch(issuer: FakeIssuer, clock: FakeClock
         assert key_set.fetches == 2
 
 
+async def test_a_refresh_that_is_due_joins_the_fetch_under_way(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """When the background's time comes while a request's fetch is under way, there is no second one."""
+    async with running(issuer, clock) as (key_set, verifier):
+        await clock.advance(200)
+        issuer.behaviour = "hang"
+        waiting = asyncio.create_task(verifier.verify(unknown(issuer)))
+        await clock.advance(65)
+        assert key_set.fetches == issuer.requests == 2
+        assert not waiting.done()
+        waiting.cancel()
+
+
 @pytest.mark.parametrize(
     ("behaviour", "answer"), [("well", InvalidToken), ("down", KeysUnavailable), ("error", KeysUnavailable)]
 )

@@ -234,7 +234,7 @@ async def test_the_steps_can_be_run_one_by_one(verifier: AccessTokenVerifier, is
         STEPS[13].check(verifier, bad)
 
 
-_PROPERTY = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+_PROPERTY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @_PROPERTY

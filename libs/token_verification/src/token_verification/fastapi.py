@@ -8,7 +8,7 @@ async def list_orders(caller: Caller) -> list[Order]: ...
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request, Response, Security
@@ -143,9 +143,7 @@ def requires_scope(*needed: str) -> Depends:
 
 
 async def _answer(_: Request, refusal: Exception) -> Response:
-    if not isinstance(refusal, VerificationError):
-        raise refusal
-    return _problem_response(refusal)
+    return _problem_response(cast("VerificationError", refusal))
 
 
 def _problem_response(refusal: VerificationError) -> Response:

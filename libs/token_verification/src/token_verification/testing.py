@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from token_verification.compact_jws import base64url_encoded
@@ -77,7 +77,7 @@ class FakeIssuer:
         """Sign with a new key from now on, and return its key id. The earlier ones stay published until `retire`."""
         self.private_key = _private_key(self.issuer, self._bits, self._keys_made)
         self._keys_made += 1
-        self.key_id = key_id_of(self.private_key)
+        self.key_id = key_id_of(self.private_key.public_key())
         if publish:
             self.publish()
         return self.key_id
@@ -205,8 +205,8 @@ def json_bytes(members: Mapping[str, object]) -> bytes:
     return json.dumps(members, separators=(",", ":")).encode("utf-8")
 
 
-def key_id_of(key: RSAPrivateKey) -> str:
-    """Return the RFC 7638 thumbprint of a key's public half."""
-    jwk = VerificationKey("", key.public_key()).jwk
+def key_id_of(key: RSAPublicKey) -> str:
+    """Return the RFC 7638 thumbprint of a key."""
+    jwk = VerificationKey("", key).jwk
     canonical = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
     return base64url_encoded(hashlib.sha256(canonical.encode("ascii")).digest()).decode("ascii")

@@ -30,7 +30,7 @@ HEADERS = (
     token_forgery(
         "key-attackers-under-its-own-kid",
         "unknown_kid",
-        lambda i, a: _by_the_attacker(i, a, kid=key_id_of(i.attackers_key())),
+        lambda i, a: _by_the_attacker(i, a, kid=key_id_of(i.attackers_key().public_key())),
     ),
     token_forgery("key-embedded-as-jwk", "malformed", lambda i, a: _by_the_attacker(i, a, jwk=_attackers_jwk(i))),
     token_forgery(
