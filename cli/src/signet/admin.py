@@ -17,7 +17,7 @@ def create_administrator(*, email: str, name: str, data: Path, compose: bool) ->
     The password comes from the terminal or standard input and goes to auth's standard input: it is never an argument,
     which other users of the machine could read. Raises Failure when auth refuses, with auth's own sentence.
     """
-    arguments = ["-m", "auth_service", "create-admin", "--email", email, "--name", name]
+    arguments = ["-m", "auth_service", "create-admin", f"--email={email}", f"--name={name}"]
     if compose:
         docker = shutil.which("docker")
         if docker is None:
@@ -40,7 +40,7 @@ def _run(command: list[str], *, environment: dict[str, str] | None) -> None:
     )
     if ended.returncode != 0:
         said = ended.stderr.strip() or ended.stdout.strip() or "it said nothing"
-        raise Failure("The administrator was not created.", excerpt=said, status=ended.returncode)
+        raise Failure(f"No administrator was made. {said}")
 
 
 def ask_for_password() -> str:

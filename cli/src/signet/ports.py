@@ -34,18 +34,16 @@ def require_free(host: str, port: int) -> None:
     """Make sure that a door can be opened at this port, and that `localhost` will lead to it.
 
     Raises PortTakenError when something listens there, also when it does so on localhost's IPv6 address alone: a
-    browser would reach that instead. Raises Failure when the port cannot be had for another reason.
+    browser takes `localhost` for either, and would reach that instead. Raises Failure when the port cannot be had for
+    another reason.
     """
-    addresses: set[tuple[int, str]] = {(socket.AF_INET, host)}
-    for family, _, _, _, address in socket.getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
-        addresses.add((family, str(address[0])))
-    for kind, address_ in sorted(addresses):
-        match _fault(kind, address_, port):
+    for family, address in ((socket.AF_INET, host), (socket.AF_INET6, "::1")):
+        match _fault(family, address, port):
             case errno.EADDRINUSE:
-                raise PortTakenError(f"Port {port} is already in use on {address_}. Choose another one with --port.")
+                raise PortTakenError(f"Port {port} is already in use on {address}. Choose another one with --port.")
             case errno.EACCES:
                 raise Failure(f"Port {port} is reserved for the system. Choose one above 1023 with --port.")
-            case int() as number if address_ == host:
+            case int() as number if address == host:
                 raise Failure(f"Cannot listen on {host} port {port}: {errno.errorcode.get(number, number)}.")
 
 

@@ -18,7 +18,7 @@ from signet.service_process import ServiceProcess
 from signet.signals import undisturbed
 
 START_SECONDS = 60.0
-"""How long all processes together may take until they are ready."""
+"""How long processes may take until they are ready: generous, for a laptop that is busy with other things."""
 
 
 class StartFailedError(Failure):
@@ -43,11 +43,13 @@ class EmbeddedStack:
         gateway_port: int | None = None,
         host: str = "127.0.0.1",
         environment: Mapping[str, Mapping[str, str]] | None = None,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         self.data = DataDirectory(data)
         self._host = host
         self._gateway_port = gateway_port
         self._more_environment = environment or {}
+        self._start_seconds = start_seconds
         self._processes: dict[str, ServiceProcess] = {}
         self._addresses: Addresses | None = None
         self._holds = ExitStack()
@@ -152,7 +154,7 @@ class EmbeddedStack:
                 process.wait()
 
     def _wait_until(self, state: Literal["ready", "alive"], names: Iterable[str]) -> None:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         missing = dict.fromkeys(names, "no answer")
         while missing:
             for name in list(missing):
@@ -167,7 +169,7 @@ class EmbeddedStack:
                     missing[name] = lack
             if missing and time.monotonic() > deadline:
                 name, lack = next(iter(missing.items()))
-                sentence = f"{name} did not become {state} within {START_SECONDS:.0f} s: {lack}."
+                sentence = f"{name} did not become {state} within {self._start_seconds:g} s: {lack}."
                 raise StartFailedError(sentence, excerpt=self._processes[name].last_said())
             if missing:
                 time.sleep(0.05)

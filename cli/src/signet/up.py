@@ -11,11 +11,14 @@ from signet.stack import EmbeddedStack
 
 FIRST_COMMANDS = """\
 # register
-curl -s {url}/register -H 'Content-Type: application/json' \\
-  -d '{{"email": "ada@example.org", "name": "Ada", "password": "correct horse battery"}}'
+curl -s {url}/register \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"email": "ada@example.org", "name": "Ada",
+       "password": "correct horse battery"}}'
 
 # log in, and keep the access token
-TOKEN=$(curl -s {url}/login -H 'Content-Type: application/json' \\
+TOKEN=$(curl -s {url}/login \\
+  -H 'Content-Type: application/json' \\
   -d '{{"email": "ada@example.org", "password": "correct horse battery"}}' |
   sed -E 's/.*"access_token": ?"([^"]+)".*/\\1/')
 
@@ -61,7 +64,8 @@ def _say_what_runs_where(console: Console, stack: EmbeddedStack) -> None:
         f"\nLogs are in {_short(stack.data.log('auth').parent)}. Ctrl-C stops everything; the data stays.",
         highlight=False,
     )
-    console.print(f"\n[bold green]Ready:[/] [bold]{stack.url}[/]   Try, in another terminal:\n", highlight=False)
+    console.print(f"\n[bold green]Ready:[/] [bold]{stack.url}[/] (its endpoints: {stack.url}/docs)", highlight=False)
+    console.print("Try, in another terminal:\n")
     # Never wrapped nor coloured: these lines are for copying.
     console.print(FIRST_COMMANDS.format(url=stack.url), markup=False, highlight=False, soft_wrap=True)
 
