@@ -1,0 +1,155 @@
+"""The same tests for two stacks: the embedded processes always, docker compose where an engine answers.
+
+STACK=compose makes a missing engine a failure, STACK=embedded leaves the containers out.
+"""
+
+import functools
+import os
+import secrets
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+from pytest_docker.plugin import Services
+from tests.composed_system import ComposedSystem, containers, why_no_engine
+from tests.running_system import ROOT, EmbeddedSystem, Person, System
+
+from signet.ports import free_ports
+
+LAST = ("test_hanging", "test_outage", "test_restart", "test_secrets")
+"""Modules that disturb the system, or ask what remained of it, in the order in which they run after all others."""
+
+STACK = os.environ.get("STACK", "")  # noqa: TID251 -- the tests' own one setting, read once
+
+
+@functools.cache
+def why_not_compose() -> str | None:
+    """Return None when the tests run on docker compose too, or why not."""
+    return "STACK=embedded leaves it out" if STACK == "embedded" else why_no_engine()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whatever asks for `system` on each stack that there is."""
+    if "system" in metafunc.fixturenames:
+        stacks = ["embedded"] if why_not_compose() else ["embedded", "compose"]
+        metafunc.parametrize("system", stacks, indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the disturbing tests last. Raises UsageError when STACK asks for what cannot be."""
+    if STACK not in {"", "embedded", "compose"}:
+        raise pytest.UsageError(f"STACK is {STACK!r}; it can be embedded, compose, or unset.")
+    if STACK == "compose" and (lack := why_not_compose()):
+        raise pytest.UsageError(f"STACK=compose asks for the containers, but {lack}.")
+    ranks = {module: rank for rank, module in enumerate(LAST, start=1)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, 0) if item.path.is_relative_to(ROOT / "tests") else 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not run."""
+    if lack := why_not_compose():
+        terminalreporter.write_line(f"docker compose was not run: {lack}.", yellow=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _termination_cleans_up() -> Iterator[None]:
+    """Let SIGTERM end the tests as Ctrl-C does: with every fixture's end."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Run the system that all tests of one stack share: leave it as it was found."""
+    if request.param == "compose":
+        composed = request.getfixturevalue("composed_system")
+        yield composed
+        composed.close()
+    else:
+        with EmbeddedSystem(tmp_path_factory.mktemp("data")) as embedded:
+            yield embedded
+
+
+@pytest.fixture(scope="session")
+def composed_system(docker_services: Services, docker_compose_project_name: str, door_port: int) -> ComposedSystem:
+    return ComposedSystem(docker_services, project=docker_compose_project_name, port=door_port)
+
+
+@pytest.fixture(scope="session")
+def ada(system: System) -> Person:
+    return system.person("Ada")
+
+
+@pytest.fixture(scope="session")
+def bob(system: System) -> Person:
+    return system.person("Bob")
+
+
+@pytest.fixture(scope="session")
+def administrator(system: System) -> Person:
+    """Make an administrator by the documented command."""
+    email, password = f"root.{secrets.token_hex(6)}@example.com", secrets.token_urlsafe(12)
+    made = system.create_administrator(email, "Root", password)
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert password not in made.stdout + made.stderr
+    return Person(system, "Root", email=email, password=password)
+
+
+# What pytest-docker asks for. Names and port are ours alone: nobody's containers or volumes are touched.
+
+
+@pytest.fixture(scope="session")
+def door_port() -> int:
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def docker_compose_command(door_port: int) -> str:
+    url = f"http://localhost:{door_port}"
+    return f"env SIGNET_ADDRESS=127.0.0.1 SIGNET_PORT={door_port} SIGNET_PUBLIC_URL={url} docker compose"
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> str:
+    return str(ROOT / "docker-compose.yml")
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    return f"signet-test-{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    return ["up --build --wait"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    return ["down -v --rmi local"]
+
+
+@pytest.fixture(scope="session")
+def docker_services(
+    docker_compose_command: str,
+    docker_compose_file: str,
+    docker_compose_project_name: str,
+    docker_setup: list[str],
+    docker_cleanup: list[str],
+) -> Iterator[Services]:
+    """Run the containers, in place of pytest-docker's own fixture, which leaks them when the start fails."""
+    with containers(
+        docker_compose_command,
+        [docker_compose_file],
+        docker_compose_project_name,
+        setup=docker_setup,
+        cleanup=docker_cleanup,
+    ) as services:
+        yield services
