@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from argon2.profiles import CHEAPEST
 from fastapi import FastAPI
 
 from auth_service.app import create_app
-from auth_service.passwords import argon2id
 from auth_service.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -34,7 +33,7 @@ class Clock:
 
 
 class WatchedHasher(PasswordHasher):
-    """Hashes and verifies for real, and keeps account of it."""
+    """Hash and verify for real, and keep account of it."""
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__(
@@ -59,19 +58,6 @@ class WatchedHasher(PasswordHasher):
         return super().hash(password, salt=salt)
 
 
-def real_hasher() -> WatchedHasher:
-    """Return a hasher with the parameters of production."""
-    own = argon2id()
-    return WatchedHasher(
-        Parameters(own.type, 19, own.salt_len, own.hash_len, own.time_cost, own.memory_cost, own.parallelism)
-    )
-
-
-def cheap_hasher() -> WatchedHasher:
-    """Return one that costs next to nothing, for what is not about hashing."""
-    return WatchedHasher(CHEAPEST)
-
-
 @dataclass
 class Auth:
     """One running authorization server, and a client for it."""
@@ -81,7 +67,6 @@ class Auth:
     clock: Clock
     hasher: WatchedHasher
     client: httpx.AsyncClient
-    registered: set[str] = field(default_factory=set)
 
     async def register(self, email: str = "ada@example.com", password: str = PASSWORD, name: str = "Ada") -> str:
         """Register somebody and return their `sub`."""
@@ -99,9 +84,9 @@ Start = Callable[..., AbstractAsyncContextManager[Auth]]
 
 @pytest.fixture(scope="session")
 def grown_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a migrated database and a first pair of keys, for tests that are not about making them."""
+    """Make a folder with a migrated database and a first pair of keys, for tests that are not about making them."""
     folder = tmp_path_factory.mktemp("grown_up")
-    app = create_app(settings_in(folder), hasher=cheap_hasher())
+    app = create_app(settings_in(folder), hasher=WatchedHasher(CHEAPEST))
 
     async def live_and_die() -> None:
         async with app.router.lifespan_context(app):
@@ -127,15 +112,15 @@ def settings_in(folder: Path, **changes: object) -> Settings:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    """Start an authorization server in the test's own folder, for the length of a block."""
+    """Start an authorization server in the test's own folder, for the length of a block; hashing is cheap."""
 
     @contextlib.asynccontextmanager
     async def start(
-        *, clock: Clock | None = None, hasher: WatchedHasher | None = None, folder: Path = tmp_path, **changes: object
+        *, clock: Clock | None = None, parameters: Parameters = CHEAPEST, folder: Path = tmp_path, **changes: object
     ) -> AsyncIterator[Auth]:
         settings = settings_in(folder, **changes)
         clock = clock or Clock()
-        hasher = hasher or cheap_hasher()
+        hasher = WatchedHasher(parameters)
         app = create_app(settings, clock=clock, hasher=hasher)
         # ASGITransport does not run the lifespan.
         async with app.router.lifespan_context(app):
@@ -148,7 +133,7 @@ def start(tmp_path: Path) -> Start:
 
 @pytest.fixture
 async def auth(start: Start, grown_up: Path, tmp_path: Path) -> AsyncIterator[Auth]:
-    """A running authorization server with default limits and cheap hashing."""
+    """Run an authorization server with default limits and cheap hashing."""
     shutil.copytree(grown_up, tmp_path, dirs_exist_ok=True)
     async with start() as running:
         yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,9 @@ async def test_registration_answers_with_the_account_and_never_with_the_password
     assert not body["sub"].isdecimal()
 
 
-@pytest.mark.parametrize("again", ["ada@example.com", "ADA@EXAMPLE.COM", "ａｄａ@example.com", "ada@Example.Com"])
+@pytest.mark.parametrize(
+    "again", ["ada@example.com", "ADA@EXAMPLE.COM", "\uff41\uff44\uff41@example.com", "ada@Example.Com"]
+)
 async def test_one_mailbox_has_one_account(auth: Auth, again: str) -> None:
     """Another spelling of a taken e-mail, in case or in Unicode form, is taken too."""
     await auth.register("Ada@example.com")
@@ -77,7 +80,7 @@ async def test_a_taken_email_can_be_asked_for_as_rarely_as_a_password_can_be_tri
         ({"password": "password"}, "password"),
         ({"password": "PassWord"}, "password"),
         ({"password": "trustno1"}, "password"),
-        ({"password": "ｔｒｕｓｔｎｏ１"}, "password"),
+        ({"password": "\uff54\uff52ustno1"}, "password"),
         ({"password": "ada@example.com"}, "password"),
         ({"password": "ADA LOVELACE"}, "password"),
         ({"password": "eight\u0007bells"}, "password"),
@@ -92,7 +95,7 @@ async def test_a_registration_that_cannot_be_is_refused_by_name(
 ) -> None:
     """What is wrong is named, with what it should be; what was sent is not repeated."""
     answer = await auth.client.post(
-        "/register", content=_json(REGISTRATION | change), headers={"Content-Type": "application/json"}
+        "/register", content=json.dumps(REGISTRATION | change), headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422
     problem = answer.json()
@@ -139,9 +142,3 @@ def test_any_text_is_an_email_or_refused(text: str) -> None:
             assert normalise(normalise(text)) == normalise(text)
         except ValueError as refusal:
             assert str(refusal).startswith(("is ", "must "))  # noqa: PT017 -- refusing is one of two right outcomes
-
-
-def _json(value: object) -> bytes:
-    import json
-
-    return json.dumps(value).encode()

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth_service.attempts import Attempts
+from auth_service.attempts import Attempts, forgive
 from auth_service.database import accounts
 from auth_service.passwords import Passwords, check_new_password
 from service_chassis.database import Database
@@ -99,7 +99,7 @@ class Accounts:
                 administrator=False,
                 created_at=int(self._clock()),
             )
-        await self._attempts.forgive(email)
+            await forgive(connection, email)
         _log.info("account_registered", sub=account.sub)
         return account
 
@@ -110,11 +110,11 @@ class Accounts:
             row = found.first()
         return Account(*row) if row else None
 
-    async def replace_hash(self, account: Account, password_hash: str) -> None:
-        """Store a newer hash of the same password, unless the password has been changed meanwhile."""
-        unchanged = (accounts.c.sub == account.sub) & (accounts.c.password_hash == account.password_hash)
-        async with self._database.writing() as connection:
-            await connection.execute(update(accounts).where(unchanged).values(password_hash=password_hash))
+
+async def replace_hash(connection: AsyncConnection, account: Account, password_hash: str) -> None:
+    """Store a newer hash of the same password, unless the password has been changed meanwhile."""
+    unchanged = (accounts.c.sub == account.sub) & (accounts.c.password_hash == account.password_hash)
+    await connection.execute(update(accounts).where(unchanged).values(password_hash=password_hash))
 
 
 async def insert_account(

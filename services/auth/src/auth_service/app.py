@@ -53,7 +53,7 @@ def create_app(
     )
     accounts = Accounts(database, passwords=passwords, attempts=attempts, clock=clock)
     access_tokens = AccessTokens(signing_keys, issuer=settings.issuer, life=settings.access_token_life, clock=clock)
-    logins = Logins(accounts=accounts, attempts=attempts, passwords=passwords, access_tokens=access_tokens)
+    logins = Logins(database, accounts=accounts, attempts=attempts, passwords=passwords, access_tokens=access_tokens)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

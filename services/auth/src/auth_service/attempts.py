@@ -55,15 +55,15 @@ class Attempts:
             _log.info("too_many_attempts", account=email_pseudonym(email))
             raise TooManyAttempts(retry_after=wait)
 
-    async def forgive(self, email: str) -> None:
-        """Forget an account's attempts, after one has succeeded. Those of the address stay counted."""
-        async with self._database.writing() as connection:
-            await connection.execute(delete(attempts).where(attempts.c.counted == _counted("account", email)))
-
     async def _raise(self, connection: AsyncConnection, counted: bytes, limit: int, now: int) -> int | None:
         result = await connection.execute(_RAISE, {"counted": counted, "now": now})
         number, since = result.one()
         return None if number <= limit else max(1, min(self._window, math.ceil(since + self._window - now)))
+
+
+async def forgive(connection: AsyncConnection, email: str) -> None:
+    """Forget an e-mail's attempts, within the transaction in which one succeeds. Those of the address stay counted."""
+    await connection.execute(delete(attempts).where(attempts.c.counted == _counted("account", email)))
 
 
 # One statement, so that no two attempts can both be the last allowed one.

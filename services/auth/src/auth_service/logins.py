@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import structlog
 
 from auth_service.access_tokens import AccessTokens, IssuedToken
-from auth_service.accounts import Account, Accounts
-from auth_service.attempts import Attempts, email_pseudonym
+from auth_service.accounts import Account, Accounts, replace_hash
+from auth_service.attempts import Attempts, email_pseudonym, forgive
 from auth_service.passwords import Passwords
 from auth_service.scopes import check_scopes_exist, choose_audience, grant_scopes
+from service_chassis.database import Database
 from service_chassis.problems import Problem
 
 _log = structlog.get_logger()
@@ -38,8 +39,15 @@ class Logins:
     """Starts logins."""
 
     def __init__(
-        self, *, accounts: Accounts, attempts: Attempts, passwords: Passwords, access_tokens: AccessTokens
+        self,
+        database: Database,
+        *,
+        accounts: Accounts,
+        attempts: Attempts,
+        passwords: Passwords,
+        access_tokens: AccessTokens,
     ) -> None:
+        self._database = database
         self._accounts = accounts
         self._attempts = attempts
         self._passwords = passwords
@@ -70,9 +78,10 @@ class Logins:
                 _log.info("login_failed", account=email_pseudonym(email))
                 raise
         assert account is not None  # noqa: S101 -- nobody's password is never right
-        await self._attempts.forgive(email)
-        if proof.newer_hash:
-            await self._accounts.replace_hash(account, proof.newer_hash)
+        async with self._database.writing() as connection:
+            await forgive(connection, email)
+            if proof.newer_hash:
+                await replace_hash(connection, account, proof.newer_hash)
         _log.info("login_succeeded", sub=account.sub)
         return proof.token
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service_chassis.settings import ServiceSettings
@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     """The public URL, as it stands in every token's `iss`."""
     key_encryption_key_file: Path
     """Where the 32 bytes lie under which private keys are stored; made at the first start, and never again."""
-    signing_key_bits: Literal[2048, 3072] = 3072
+    signing_key_bits: Annotated[Literal[2048, 3072], BeforeValidator(int)] = 3072
     access_token_life: Annotated[int, Field(ge=1, le=LONGEST_ACCESS_TOKEN_LIFE)] = 300
     key_set_max_age: WholeSeconds = 300
 

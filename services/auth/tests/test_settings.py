@@ -1,0 +1,102 @@
+"""What an operator can set, and what not."""
+
+import inspect
+
+import pytest
+from pydantic import ValidationError
+
+from auth_service.app import create_app
+from auth_service.settings import Settings
+
+REQUIRED = {
+    "port": 8000,
+    "database_url": "sqlite+aiosqlite:////tmp/auth.db",
+    "issuer": "https://id.example",
+    "key_encryption_key_file": "/secrets/kek",
+}
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://id.example",
+        "https://id.example:8443",
+        "http://localhost:8080",
+        "http://localhost",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+    ],
+)
+def test_an_issuer_is_an_https_url_or_this_machine(issuer: str) -> None:
+    """An https URL identifies an issuer, and so does http on the machine itself. [RFC 8414 section 2]"""
+    assert Settings.model_validate(REQUIRED | {"issuer": issuer}).jwks_uri == f"{issuer}/.well-known/jwks.json"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://id.example",
+        "http://localhost.evil.example",
+        "http://127.0.0.2",
+        "http://0.0.0.0:8080",
+        "https://id.example/",
+        "https://id.example/tenant",
+        "https://id.example?x=1",
+        "https://id.example#x",
+        "https://id.example?",
+        "https://id.example#",
+        "https://user@id.example",
+        "https://ID.example",
+        "HTTPS://id.example",
+        "https://id.example:0",
+        "https://id.example:99999",
+        "https://",
+        "https:id.example",
+        "id.example",
+        "ftp://localhost",
+        "https://id .example",
+        "https://id.example\n",
+        "https://bücher.example",
+        "https://[::1",
+        "",
+    ],
+)
+def test_nothing_else_is_an_issuer(issuer: str) -> None:
+    """What could be written in two ways, or read by others on the way, identifies nobody."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate(REQUIRED | {"issuer": issuer})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signing_key_bits": 1024},
+        {"signing_key_bits": "many"},
+        {"access_token_life": 601},
+        {"access_token_life": 0},
+        {"key_set_max_age": 0},
+        {"hashing_threads": 0},
+        {"attempts_per_account": 0},
+        {"attempts_window": 0},
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused(change: dict[str, int]) -> None:
+    """Limits and durations have bounds; a token cannot be made to live longer than verifiers allow."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate(REQUIRED | change)
+
+
+def test_the_defaults_are_the_protocols() -> None:
+    """Out of the box: RSA 3072, tokens for 300 s, a key set for 300 s, ten attempts in ten minutes."""
+    settings = Settings.model_validate(REQUIRED)
+    assert settings.signing_key_bits == 3072
+    assert (settings.access_token_life, settings.key_set_max_age) == (300, 300)
+    assert (settings.attempts_per_account, settings.attempts_per_address, settings.attempts_window) == (10, 300, 600)
+    assert settings.trust_forwarded
+
+
+def test_secrets_and_places_have_no_default() -> None:
+    """The issuer, the database and the key file must be said; the clock and the hasher are arguments."""
+    required = {name for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required == {"port", "database_url", "issuer", "key_encryption_key_file"}
+    assert list(inspect.signature(create_app).parameters) == ["settings", "clock", "hasher"]
