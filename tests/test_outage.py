@@ -1,0 +1,88 @@
+"""Services that outlive their issuer, and a door that never waits for a service."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import pytest
+from tests.running_system import Person, System, eventually, problem
+
+SOON = 3.0 + 0.7
+"""Seconds: the protocol's bound for a hanging upstream, and what a busy machine adds."""
+
+
+@contextmanager
+def stopped(system: System, service: str) -> Iterator[None]:
+    system.stop(service)
+    try:
+        yield
+    finally:
+        system.start(service)
+
+
+@contextmanager
+def hanging(system: System, service: str) -> Iterator[None]:
+    system.pause(service)
+    try:
+        yield
+    finally:
+        system.resume(service)
+
+
+def kids(system: System) -> list[str]:
+    return sorted(key["kid"] for key in system.get("/.well-known/jwks.json").json()["keys"])
+
+
+def both_services_honour(system: System, token: str) -> bool:
+    return all(system.get(path, token=token).status_code == 200 for path in ("/api/profile", "/api/orders"))
+
+
+def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
+    """While auth is away tokens are verified, also by a service that restarts meanwhile; auth returns with its keys."""
+    token, published = ada.fresh_token(), kids(system)
+    with stopped(system, "auth"):
+        assert both_services_honour(system, token)
+
+        began = perf_counter()
+        refused = ada.log_in()
+        assert perf_counter() - began < SOON
+        assert problem(refused)[0] in {502, 503, 504}
+
+        for service in ("profile", "orders"):
+            system.stop(service)
+            system.start(service)
+        eventually(lambda: both_services_honour(system, token))
+        tampered = f"{token[:-6]}{'AAAAAA' if not token.endswith('AAAAAA') else 'BBBBBB'}"
+        assert problem(system.get("/api/profile", token=tampered)) == (401, "bad_signature")
+    eventually(lambda: ada.log_in().status_code == 200)
+    assert kids(system) == published
+    assert both_services_honour(system, token)
+    assert both_services_honour(system, ada.fresh_token())
+
+
+@pytest.mark.parametrize(
+    ("service", "path"), [("orders", "/api/catalogue"), ("profile", "/api/profile"), ("auth", "/.well-known/jwks.json")]
+)
+def test_a_stopped_service(system: System, service: str, path: str) -> None:
+    """A service that is gone is answered for within 3 s, and is there again as soon as it is."""
+    with stopped(system, service):
+        began = perf_counter()
+        answer = system.get(path)
+        assert perf_counter() - began < SOON
+        assert problem(answer) in ((502, "upstream_unreachable"), (504, "upstream_timeout"))
+    eventually(lambda: system.get(path).status_code in {200, 401})
+
+
+@pytest.mark.parametrize(("service", "path"), [("orders", "/api/catalogue"), ("auth", "/.well-known/jwks.json")])
+def test_a_hanging_service(system: System, ada: Person, service: str, path: str) -> None:
+    """A service that takes connections and says nothing gets 504 within 3 s; others are served; then it recovers."""
+    token = ada.token
+    with hanging(system, service):
+        began = perf_counter()
+        answer = system.get(path)
+        assert perf_counter() - began < SOON
+        assert problem(answer) == (504, "upstream_timeout")
+        began = perf_counter()
+        assert system.get("/api/profile", token=token).status_code == 200
+        assert perf_counter() - began < 1
+    eventually(lambda: system.get(path).status_code == 200)
