@@ -53,7 +53,7 @@ async def test_a_forgery_is_refused(forgery: Forgery, target: tuple[FakeIssuer, 
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_every_route_denies_without_a_token(app: FastAPI) -> None:
+async def test_every_route_denies_without_a_token(app: FastAPI, client: httpx.AsyncClient) -> None:
     """But for the probes and the document, which the gateway does not show."""
     assert await unprotected_routes(app) == OPEN_ROUTES
 

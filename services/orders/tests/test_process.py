@@ -1,0 +1,113 @@
+"""`python -m orders_service`: the process as it is run, with the issuer away."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+
+from orders_service.app import create_app
+from orders_service.settings import Settings
+from token_verification.testing import FakeIssuer
+
+Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
+    """Run the service for the length of a block; its `jwks_uri` leads nowhere."""
+    port = free_port()
+    environment = {
+        "PATH": os.defpath,
+        "DATABASE_URL": settings.database_url,
+        "SIGNET_PORT": str(port),
+        "SIGNET_ISSUER": settings.issuer,
+        "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
+        "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
+        "SIGNET_LOG_LEVEL": "DEBUG",
+    }
+    command = (sys.executable, "-m", "orders_service")
+    running = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
+            await until_alive(client)
+            yield running, client
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.wait()
+
+
+async def until_alive(client: httpx.AsyncClient) -> None:
+    """Wait until the process listens; the test fails if that takes 20 s."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await client.get("/healthz")
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
+    settings: Settings, issuer: FakeIssuer, start: Start
+) -> None:
+    """It verifies with the set on disk; no token, and nothing that the caller wrote, is in its log."""
+    async with start(create_app(settings, network=issuer.transport)) as client:
+        await client.get("/api/orders")
+    token = issuer.token(scope="orders:read orders:write", name="Zacharias")
+    forged = issuer.token()[:-8] + "forgedAA"
+    bearer = {"Authorization": f"Bearer {token}"}
+    async with process(settings) as (running, client):
+        assert (await client.get("/readyz")).status_code == 200
+        items = [{"sku": "LAMP-DESK", "quantity": 2}]
+        answer = await client.post("/api/orders", json={"items": items}, headers=bearer)
+        assert answer.status_code == 201
+        bad = {"items": [{"sku": "QUIRINIUS", "quantity": 1}], "Xylophon": "Sesquipedalian"}
+        assert (await client.post("/api/orders", json=bad, headers=bearer)).status_code == 422
+        refused = await client.get("/api/orders", headers={"Authorization": f"Bearer {forged}"})
+        assert refused.json()["reason"] == "bad_signature"
+        running.send_signal(signal.SIGTERM)
+        _, log = await running.communicate()
+    events = [json.loads(line) for line in log.decode().splitlines()]
+    assert "Application shutdown complete." in [event["event"] for event in events]
+    (placed,) = [event for event in events if event["event"] == "order_placed"]
+    assert (placed["sub"], placed["order"]) == ("subject-1", answer.json()["id"])
+    assert placed["request_id"] == answer.headers["X-Request-Id"]
+    secrets = (*token.split("."), *forged.split("."), "QUIRINIUS", "Sesquipedalian", "Zacharias", "Xylophon")
+    assert [secret for secret in secrets if secret.encode() in log] == []
+
+
+async def test_two_processes_start_at_once_on_a_database_that_does_not_exist(settings: Settings) -> None:
+    """Both migrate, and neither fails."""
+
+    async def readiness() -> object:
+        async with process(settings) as (_, client):
+            return (await client.get("/readyz")).json()["checks"]["database"]
+
+    assert list(await asyncio.gather(readiness(), readiness())) == ["ready", "ready"]
+
+
+async def test_a_process_without_settings_says_which_are_missing() -> None:
+    """Exit status 2, and a sentence for each."""
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "orders_service", env={"PATH": os.defpath}, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await running.communicate()
+    assert running.returncode == 2
+    for name in ("DATABASE_URL", "SIGNET_PORT", "SIGNET_ISSUER", "SIGNET_JWKS_URI", "SIGNET_KEY_SET_FILE"):
+        assert f"{name}: is not set" in said.decode()

@@ -1,0 +1,73 @@
+"""When the database cannot be used: 503, and no order that was acknowledged is lost."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from orders_service.app import create_app
+from orders_service.settings import Settings
+from token_verification.testing import FakeIssuer
+
+Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
+
+LAMP = {"items": [{"sku": "LAMP-DESK", "quantity": 1}]}
+SKUS = "ENVELOPE-C5 SEAL-BRASS WAX-RED LENS-10X RING-SIGNET BOOK-GUEST LAMP-DESK STAMP-SET"
+ALL_ITEMS = {"items": [{"sku": sku, "quantity": 99} for sku in SKUS.split()]}
+
+
+async def test_a_locked_database_refuses_orders_and_goes_on_reading(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    """503 with Retry-After while another holds the lock; afterwards it works again."""
+    placed = await client.post("/api/orders", json=LAMP)
+    other = sqlite3.connect(tmp_path / "orders.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    refused = await client.post("/api/orders", json=LAMP)
+    assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert (await client.get("/api/orders")).json()["orders"] == [placed.json()]
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await client.post("/api/orders", json=LAMP)).status_code == 201
+
+
+async def test_a_full_disk_refuses_orders_and_loses_none(
+    app: FastAPI, settings: Settings, issuer: FakeIssuer, start: Start
+) -> None:
+    """503 once nothing more fits; exactly what was acknowledged is there, whole, and placing works again."""
+    acknowledged: list[object] = []
+
+    async def place(client: httpx.AsyncClient) -> httpx.Response:
+        answer = await client.post("/api/orders", json=ALL_ITEMS)
+        if answer.status_code == 201:
+            acknowledged.insert(0, answer.json())
+        return answer
+
+    async with start(app) as client:
+        await place(client)
+        async with app.state.orders._database.writing() as connection:
+            await connection.execute(text("PRAGMA max_page_count = 1"))  # rounded up to what is in use
+        answers = [await place(client) for _ in range(30)]
+        assert (answers[-1].status_code, answers[-1].json()["reason"]) == (503, "storage_unavailable")
+        assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
+    async with start(create_app(settings, network=issuer.transport)) as client:
+        assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
+        assert (await place(client)).status_code == 201
+
+
+async def test_a_database_out_of_reach_is_503_and_not_ready(
+    client: httpx.AsyncClient, app: FastAPI, tmp_path: Path
+) -> None:
+    """The public catalogue says so too; readiness tells of it, liveness does not depend on it."""
+    await app.state.orders._database.close()
+    for file in tmp_path.glob("orders.db*"):
+        file.unlink()
+    (tmp_path / "orders.db").mkdir()
+    for path in ("/api/catalogue", "/api/orders"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (503, "storage_unavailable")
+    assert (await client.get("/readyz")).status_code == 503
+    assert (await client.get("/healthz")).status_code == 200
