@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from gateway.request_framing import RequestFraming
 from gateway.testing import Client, Response, Street, get
+from service_chassis.problems import Problem
 
 HIDDEN = b"GET /api/orders/hidden HTTP/1.1\r\nHost: door.test\r\n\r\n"
 
@@ -95,6 +97,17 @@ async def test_what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_r
         assert problem(await client.response()) == (400, "malformed_request")
         assert await client.is_closed()
     assert not [request for request in upstream.requests if b"hidden" in request.head + request.body]
+
+
+@pytest.mark.parametrize("smuggled", SMUGGLED.values(), ids=SMUGGLED.keys())
+def test_the_guard_needs_no_parser_behind_it_to_refuse(smuggled: bytes) -> None:
+    """Whatever server is chosen: the guard by itself refuses each of them."""
+    framing = RequestFraming(16_384)
+    left = smuggled + HIDDEN
+    with pytest.raises(Problem) as refused:
+        while left:
+            _, left = framing.take(left)
+    assert refused.value.status == 400
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "FOO", "get", "X" * 32])

@@ -140,14 +140,17 @@ class _Exchange:
             headers.append((b"connection", b"close"))
         self._started = True
         await self._to_client({"type": "http.response.start", "status": status, "headers": headers})
-        if not bodiless and self._scope["method"] != "HEAD":
-            content = response.content
-            while not content.at_eof():
-                self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
-                if piece := await content.readany():
-                    await self._to_client({"type": "http.response.body", "body": piece, "more_body": True})
+        content = response.content
+        ended = bodiless or self._scope["method"] == "HEAD" or content.at_eof()
+        piece = b""
+        while not ended:
+            self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
+            piece = await content.readany()
+            ended = content.at_eof()
+            if piece and not ended:
+                await self._to_client({"type": "http.response.body", "body": piece, "more_body": True})
         self._answered = True
-        await self._to_client({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._to_client({"type": "http.response.body", "body": piece, "more_body": False})
 
     async def _to_client(self, message: dict[str, object]) -> None:
         self._wait_for(_Waiting.CLIENT_READS, self._limits.download_pause_seconds)
