@@ -394,6 +394,16 @@ async def test_works_on_demand_without_its_context(issuer: FakeIssuer, clock: Fa
         assert refused.value.retry_after == 10
 
 
+async def test_can_be_stopped_before_it_began(issuer: FakeIssuer) -> None:
+    """A context that ends before its first fetch took a step leaves nothing to wait for: asking fetches anew."""
+    async with httpx.AsyncClient(transport=issuer.transport) as http:
+        async with RemoteKeySet(issuer.jwks_uri, issuer=issuer.issuer, http=http) as key_set:
+            pass
+        assert key_set.fetches == 0
+        async with asyncio.timeout(5):
+            assert await key_set.find(issuer.key_id) is not None
+
+
 async def test_stops_when_its_context_ends(issuer: FakeIssuer, clock: FakeClock) -> None:
     """No task is left behind; who still waits for a hanging fetch is told 503, not that the key does not exist."""
     others = asyncio.all_tasks()

@@ -43,7 +43,7 @@ def test_sound_keys_pass(n: int) -> None:
     assert weakness(n, 2**32 - 1) is None
 
 
-@pytest.mark.parametrize("e", [-1, 0, 1, 2, 3, 17, 65535, 65536, 65538, 2**32 + 1, 2**4000 + 1])
+@pytest.mark.parametrize("e", [-1, 0, 1, 2, 3, 17, 65535, 65536, 65538, 2**32 + 1, 2**64 + 1])
 def test_unsound_exponents_are_refused(n: int, e: int) -> None:
     """Even, small and huge exponents are refused (FIPS 186-5, section 5.1)."""
     assert "exponent" in (weakness(n, e) or "")
@@ -57,6 +57,7 @@ def test_unsound_exponents_are_refused(n: int, e: int) -> None:
         (2**8192 + 1, "8193 bits"),
         (0, "0 bits"),
     ],
+    ids=["too-short", "even", "too-long", "zero"],
 )
 def test_unsound_moduli_are_refused(modulus: int, fault: str) -> None:
     """Too short, too long, or divisible by a small prime: refused."""

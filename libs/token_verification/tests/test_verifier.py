@@ -214,6 +214,20 @@ async def test_nonsense_is_malformed(token: str, verifier: AccessTokenVerifier) 
     assert (await refusal_of(verifier, token)).reason == "malformed"
 
 
+async def test_what_cannot_be_read_is_told_apart(verifier: AccessTokenVerifier, issuer: FakeIssuer) -> None:
+    """The sentence says what is wrong with the form, in our words and not in Python's."""
+    token = issuer.token()
+    for bad, why in (
+        (f"{token}.AAAA", "it has 4 parts instead of three"),
+        (f"{token}é", "it has characters that are not ASCII"),
+        (f"{token}.", "it has 4 parts instead of three"),
+        (token.replace(".", ".."), "it has 5 parts instead of three"),
+        (f".{token.split('.', 1)[1]}", "one of its parts is empty"),
+        (f"{token}=", "it is not canonical base64url without padding"),
+    ):
+        assert (await refusal_of(verifier, bad)).detail == f"The token cannot be read: {why}."
+
+
 def test_the_steps_can_be_ticked_off() -> None:
     """The policy is numbered without a gap, and each step says in a sentence what it makes sure of."""
     assert [step.number for step in STEPS] == list(range(1, len(STEPS) + 1))

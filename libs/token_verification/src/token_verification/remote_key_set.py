@@ -1,7 +1,6 @@
 """The issuer's key set, fetched over HTTP, and kept through the issuer's absence."""
 
 import asyncio
-import contextlib
 import functools
 import logging
 import random
@@ -102,11 +101,12 @@ class RemoteKeySet:
     ) -> None:
         """Stop refreshing; a set that is being written to disk is written to its end."""
         self._entered = False
-        for task in (self._waiting, self._fetching):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        tasks = [task for task in (self._waiting, self._fetching) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # A task that is cancelled before its first step never gets to tell those who wait.
+        self._landed()
         if self._storing is not None:
             await self._storing
 
@@ -168,9 +168,9 @@ class RemoteKeySet:
         """Begin a fetch, unless one is under way."""
         if self._landing is None:
             self._landing = asyncio.Event()
-            self._fetching = asyncio.create_task(self._fetch(self._landing))
+            self._fetching = asyncio.create_task(self._fetch())
 
-    async def _fetch(self, landing: asyncio.Event) -> None:
+    async def _fetch(self) -> None:
         self._fetches += 1
         try:
             self._take(
@@ -193,8 +193,13 @@ class RemoteKeySet:
             raise
         finally:
             self._attempted_at = self._clock()
+            self._landed()
+
+    def _landed(self) -> None:
+        """Let go all who wait for the fetch under way, if there is one."""
+        if self._landing is not None:
+            self._landing.set()
             self._landing = None
-            landing.set()
 
     def _take(self, fetched: Download) -> None:
         self._last_failure = None
