@@ -1,6 +1,8 @@
 """When the database cannot be used: 503, and nothing that was acknowledged is lost."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -71,3 +73,7 @@ async def test_a_database_out_of_reach_is_503_and_not_ready(
     assert (answer.status_code, answer.json()["reason"]) == (503, "storage_unavailable")
     assert (await client.get("/readyz")).status_code == 503
     assert (await client.get("/healthz")).status_code == 200
+    # The driver does not wait for the threads of connections that it could not open; the loop must outlive them.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5)

@@ -23,9 +23,7 @@ class OrderLine(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sku: Annotated[str, Field(pattern=r"^[A-Z0-9-]{1,40}$", examples=["LAMP-DESK"])]
-    quantity: Annotated[
-        StrictInt, Field(ge=1, le=99, description="A JSON integer; 1.0 and true are none.", examples=[2])
-    ]
+    quantity: Annotated[StrictInt, Field(ge=1, le=99, description="1.0 and true are none.", examples=[2])]
 
 
 class OrderItem(BaseModel):
