@@ -71,10 +71,15 @@ def test_ctrl_c_ends_each_process_once_and_cleanly(tmp_path: Path, processes: "P
     services = processes.services_of(pid)
     assert sorted(services) == sorted(SERVICES)
     os.write(terminal, b"\x03")
+    while b"Stopping" not in said:
+        said += os.read(terminal, 4096)
     os.write(terminal, b"\x03")
+    while b"Stopped" not in said:
+        said += os.read(terminal, 4096)
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0
+    assert b"Stopped. Accounts, orders and keys are kept." in said
     assert not any(map(processes.alive, services.values()))
     for name in SERVICES:
         log = (tmp_path / "data" / "logs" / f"{name}.log").read_text("utf-8")
