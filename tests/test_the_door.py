@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+from typing import Any
 
 import pytest
 from tests.composed_system import ComposedSystem, docker
@@ -178,24 +179,15 @@ def test_a_connection_header_takes_no_credential_away(system: System, ada: Perso
 
 def test_requests_can_be_followed(system: System, ada: Person) -> None:
     """A request id and a trace, given by the client, are in the log of the service behind the door."""
-    sku = system.get("/api/catalogue").json()["items"][0]["sku"]
-    for number, (service, send) in enumerate(
-        {
-            "orders": lambda headers: system.post(
-                "/api/orders", token=ada.token, headers=headers, json={"items": [{"sku": sku, "quantity": 1}]}
-            ),
-            "profile": lambda headers: system.request(
-                "PATCH", "/api/profile", token=ada.token, headers=headers | {"If-Match": "*"}, json={"locale": "en"}
-            ),
-            "auth": lambda headers: system.post(
-                "/login", headers=headers, json={"email": ada.email, "password": "not the password"}
-            ),
-        }.items(),
-        start=1,
-    ):
+    requests: dict[str, dict[str, Any]] = {
+        "orders": {"method": "POST", "path": "/api/orders", "json": {"items": [{"sku": "SEAL-BRASS", "quantity": 1}]}},
+        "profile": {"method": "PATCH", "path": "/api/profile", "json": {"locale": "en"}},
+        "auth": {"method": "POST", "path": "/login", "json": {"email": ada.email, "password": "not the password"}},
+    }
+    for number, (service, request) in enumerate(requests.items(), start=1):
         request_id, trace_id = f"followed-{service}-{system.kind}", f"{number:032x}"
-        given = {"X-Request-Id": request_id, "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01"}
-        answer = send(given)
+        given = {"X-Request-Id": request_id, "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01", "If-Match": "*"}
+        answer = system.request(token=ada.token, headers=given, **request)
         assert answer.headers["x-request-id"] == request_id
 
         def logged(service: str = service, request_id: str = request_id, trace_id: str = trace_id) -> bool:
