@@ -43,7 +43,7 @@ async def test_path_and_query_arrive_byte_for_byte(street: Street, target: str) 
 async def test_cookies_stay_at_the_door_both_ways_and_are_never_anothers(street: Street) -> None:
     """A cookie that an upstream sets reaches nobody: not its client, nor the upstream with the next user's request."""
     upstream, url = await street.upstream(answer("Set-Cookie: sid=of-alice; Path=/", "Content-Length: 0"))
-    # By name, because cookie jars leave cookies of bare addresses alone and services have names where they are deployed.
+    # By name: cookie jars leave a bare address's cookies alone, and deployed services have names.
     door = await street.door(orders=url.replace("127.0.0.1", "localhost"))
     for user in ("alice", "bob"):
         response = await door.get("/api/orders", f"Cookie: own={user}\r\nAuthorization: Bearer {user}\r\n")

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from gateway.routes import EXACT, PREFIXES, RouteTable
 from gateway.testing import Street
 from service_chassis.fit_out import observe
+from service_chassis.problems import Problem
 
 INTERNAL = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 
@@ -81,6 +82,44 @@ async def test_internal_paths_cannot_be_reached_under_any_spelling(street: Stree
     # Asked without the door it answers: the table is what stands between.
     async with httpx.AsyncClient() as directly:
         assert (await directly.get(origin + internal)).status_code == 200
+
+
+@pytest.mark.parametrize("rest", ["a%2Fb", "%7Ex", "/x", "a.b..c", "...", "100%25"])
+def test_what_only_looks_like_a_trick_passes(rest: str) -> None:
+    """Escapes, empty segments and dots within a name are a service's own business."""
+    route = RouteTable().find(f"/api/orders/{rest}".encode())
+    assert route is not None
+    assert route.upstream == "orders"
+
+
+DOTTED = [
+    "../x",
+    "./x",
+    "x/..",
+    "x/.",
+    "..;/x",
+    "..;a=b/x",
+    "%2e%2e/x",
+    "%2E./x",
+    ".%2e%2fx",
+    "..%2fx",
+    "%2e%2e;/x",
+    "%252e%252e/x",
+    "%25252e%25252e%252fx",
+    "x%00",
+    "x%0d",
+    "..%5cx",
+    "x%5cy",
+    "%255c",
+]
+
+
+@pytest.mark.parametrize("rest", DOTTED)
+def test_a_path_that_another_server_might_resolve_is_refused(rest: str) -> None:
+    """Services take paths as they are, today; the door does not rely on it."""
+    with pytest.raises(Problem) as refused:
+        RouteTable().find(f"/api/orders/{rest}".encode())
+    assert refused.value.status == 400
 
 
 NOT_NAMED = (

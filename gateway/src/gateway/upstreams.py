@@ -65,8 +65,7 @@ def open_session(limits: UpstreamLimits) -> aiohttp.ClientSession:
     """Return the one HTTP client of the process, stripped of all that a browser does and a gateway must not.
 
     No cookie is kept (it would go out for another user), no redirect followed, no body decompressed, no proxy or netrc
-    read from the environment, and no header invented. Deadlines are the exchange's own but for connecting and for
-    pauses.
+    read from the environment, and no header invented. Deadlines are the exchange's own, but for connecting.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.idle_seconds, ttl_dns_cache=10),
@@ -74,9 +73,7 @@ def open_session(limits: UpstreamLimits) -> aiohttp.ClientSession:
         auto_decompress=False,
         trust_env=False,
         skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-        timeout=aiohttp.ClientTimeout(
-            total=None, sock_connect=limits.connect_seconds, sock_read=limits.answer_seconds, ceil_threshold=3600
-        ),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, ceil_threshold=3600),
         max_field_size=16 * 1024,
     )
 
