@@ -80,6 +80,13 @@ def test_a_demo_that_is_interrupted_leaves_nothing(run: "RunCommand", tmp_path: 
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_a_terminal_without_its_characters_gets_the_story_all_the_same(run: "RunCommand") -> None:
+    """Where arrows cannot be encoded they are replaced, and nothing breaks off."""
+    command = run("demo", "--pause", PYTHONIOENCODING="ascii")
+    assert command.process.wait(60) == 0, command.said
+    assert "? POST /login" in command.said
+
+
 def test_what_is_shown_holds_no_password_and_no_whole_token() -> None:
     """Passwords are masked and tokens cut, at any depth."""
     token = ".".join(["eyJhbGciOiJSUzI1NiJ9", "a" * 400, "b" * 512])

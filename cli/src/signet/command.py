@@ -1,5 +1,6 @@
 """The `signet` command."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +61,9 @@ def admin_create(
 
 def main() -> None:
     """Run the command; say what went wrong in a sentence, and exit with a status that is not 0."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without arrows is no reason to break off
     try:
         app()
     except Failure as failure:

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,9 @@ from signet.signals import Interrupted, interruptible, undisturbed
 from signet.stack import EmbeddedStack
 
 __all__ = ["demo", "tell"]
+
+UNHURRIED = {"auth": {"SIGNET_ACCESS_TOKEN_LIFE": "600"}}
+"""The longest life that verifiers accept: an outage may be talked about for ten minutes."""
 
 WIDEST = 100
 """Columns: longer lines are hard to read, however wide the terminal."""
@@ -28,7 +32,7 @@ def demo(console: Console, *, pause: bool) -> int:
         directory = tempfile.TemporaryDirectory(prefix="signet-demo-", ignore_cleanup_errors=True)
         try:
             console.print("Starting a fresh system on free ports, with its data in a temporary directory …")
-            with EmbeddedStack(Path(directory.name)) as stack:
+            with EmbeddedStack(Path(directory.name), environment=UNHURRIED if pause else None) as stack:
                 return tell(stack, console, pause=pause)
         except Interrupted as interrupted:
             console.print("\nEnded early. Everything that was started is stopped.")
@@ -48,6 +52,7 @@ def tell(stack: EmbeddedStack, console: Console, *, pause: bool = False) -> int:
             with telling.step(number, title):
                 step(scene)
             if pause and number < len(STORY):
-                console.input("\n[dim]Enter goes on …[/] ")
+                with suppress(EOFError):
+                    console.input("\n[dim]Enter goes on …[/] ")
     telling.close(seconds=time.monotonic() - started)
     return 1 if telling.mistakes else 0

@@ -9,6 +9,7 @@ PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 def calling_both(scene: Scene) -> None:
     """Call profile and orders with the one token."""
     say, check = scene.telling.say, scene.telling.check
+    scene.keep_fresh()
     say("The same token, at two services that have never heard of this login.")
     profile = scene.ask("GET", "/api/profile", token=scene.token, expect=200, members=("sub", "name"))
     check(

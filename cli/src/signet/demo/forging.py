@@ -6,6 +6,7 @@ from signet.demo.token_parts import put_together, taken_apart
 
 def tampering(scene: Scene) -> None:
     """Raise the scope; then say that there is no signature."""
+    scene.keep_fresh()
     scene.telling.say(
         "Ada makes herself an administrator: she decodes the payload, adds profiles:read and accounts:manage to its "
         "scope, and encodes it again. The signature she must leave as it is, for she has no private key."

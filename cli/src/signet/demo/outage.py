@@ -4,17 +4,10 @@ from signet.demo.forging import with_more_scope
 from signet.demo.scene import Scene
 from signet.demo.token_parts import taken_apart
 
-FRESH_SECONDS = 60
-"""How much of a token's life may have passed before the outage; with --pause, a person takes time."""
-
 
 def ending_auth(scene: Scene) -> None:
     """End auth's process."""
-    if scene.age_of_token() > FRESH_SECONDS:
-        scene.telling.say(
-            "Some time has passed, and a token is short-lived. Before the experiment, Ada logs in once more."
-        )
-        scene.token = str(scene.log_in()["access_token"])
+    scene.keep_fresh()
     pid = scene.stack.process("auth").pid
     scene.telling.say(f"Auth's process ({pid}) is ended now. Nobody can log in:")
     scene.stack.stop("auth")

@@ -14,6 +14,9 @@ from signet.demo.telling import NotAsToldError, Telling
 from signet.demo.token_parts import taken_apart
 from signet.stack import EmbeddedStack
 
+FRESH_SECONDS = 60
+"""Of a token's life; the next step may take all that is left of it."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -95,10 +98,12 @@ class Scene:
             self.telling.check(f"The reason it gives is {reason}", expected=reason, actual=actual)
         return Answer(response.status_code, response.headers, content)
 
-    def age_of_token(self) -> float:
-        """Return how many seconds ago the token was issued. Raises NotAsToldError when there is none."""
+    def keep_fresh(self) -> None:
+        """Log in anew when a good part of the token's life is over: with --pause, people take their time."""
         issued = taken_apart(self.token).payload.get("iat")
-        return time.time() - (issued if isinstance(issued, int) else 0)
+        if time.time() - (issued if isinstance(issued, int) else 0) > FRESH_SECONDS:
+            self.telling.say("Some time has passed, and a token is short-lived: Ada logs in once more.")
+            self.token = str(self.log_in()["access_token"])
 
     def log_in(self, *, members: tuple[str, ...] | None = ("access_token", "expires_in"), **more: object) -> Answer:
         """Log in, in sight; `members` of the answer are shown, and `more` are further members of the request."""

@@ -27,9 +27,7 @@ def closing(scene: Scene) -> None:
     for lesson in LESSONS:
         table.add_row(*lesson)
     scene.telling.show(table)
-    scene.telling.say(
-        "A token counts until it ends, here five minutes after its issue; nothing in this story takes one back."
-    )
+    scene.telling.say("A token counts until it ends, minutes after its issue; nothing in this story takes one back.")
     scene.telling.say("To try it yourself: signet up, and the three commands that it prints.")
 
 
