@@ -6,7 +6,7 @@ import pytest
 
 from token_verification import StaticKeySet
 from token_verification.compact_jws import base64url_encoded
-from token_verification.key_set import usable_keys
+from token_verification.key_set import examined_keys, usable_keys
 from token_verification.testing import FakeIssuer
 
 
@@ -83,6 +83,15 @@ def test_a_leading_zero_byte_is_not_counted(issuer: FakeIssuer) -> None:
     keys, complaints = usable_keys({"keys": [key | {"n": padded}]})
     assert complaints == ()
     assert keys[key["kid"]].public_key.public_numbers() == numbers
+
+
+def test_each_entry_is_told_apart(issuer: FakeIssuer) -> None:
+    """Whoever shows a key set to a person sees for each entry, in its place, the key or why there is none."""
+    first, second = issuer.jwk_set["keys"]
+    found = list(examined_keys({"keys": [first | {"kty": "EC"}, second, None]}))
+    assert [each.entry for each in found] == [first | {"kty": "EC"}, second, None]
+    assert [each.key and each.key.key_id for each in found] == [None, second["kid"], None]
+    assert [each.refusal for each in found] == ["has kty EC instead of RSA", None, "is not a JSON object"]
 
 
 @pytest.mark.parametrize("document", [{}, {"keys": None}, {"keys": {}}, {"keys": "AAAA"}])

@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from token_verification import AccessTokenVerifier, InvalidToken, KeysUnavailable, RemoteKeySet
-from token_verification.key_set_download import DownloadError, download
+from token_verification.key_set_download import DownloadError, download, fetch, read
 from token_verification.testing import Behaviour, FakeIssuer
 
 DEADLINE = 0.5
@@ -162,6 +162,30 @@ async def test_an_answer_without_a_type_is_refused() -> None:
 
     async with answered_by(bare) as uri:
         assert (await fault_of(uri))[0] == "the answer was of no type, not JSON"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "body", "fault"),
+    [
+        ("well", b'{"keys"', None),
+        ("html", b'{"keys"', "the answer was text/html, not JSON"),
+        ("compressed", b"\x1f\x8b", "the answer was compressed"),
+        ("error", b"", "the answer was 500"),
+        ("huge", b'{"keys"', "the answer was larger than 65536 bytes"),
+    ],
+)
+async def test_the_curious_see_what_is_refused(
+    behaviour: Behaviour, body: bytes, fault: str | None, issuer: FakeIssuer
+) -> None:
+    """Who inspects a server sees what it sent, as it came and within the same bounds, and why it is not taken."""
+    issuer.behaviour = behaviour
+    async with served(issuer) as uri, httpx.AsyncClient() as http:
+        answer = await fetch(http, uri, entity_tag=None, deadline=3, byte_cap=64 * 1024, curious=True)
+        assert answer.body.startswith(body)
+        assert answer.fault == fault
+        if fault is not None:
+            with pytest.raises(DownloadError, match=fault):
+                read(answer, entity_tag=None)
 
 
 async def test_nobody_listens() -> None:

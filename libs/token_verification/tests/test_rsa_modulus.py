@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from token_verification.rsa_modulus import _PRIMES, has_roca_fingerprint, weakness
+from token_verification.rsa_modulus import _PRIMES, has_roca_fingerprint, weakness, weaknesses
 from token_verification.testing import FakeIssuer
 
 
@@ -68,3 +68,11 @@ def test_unsound_moduli_are_refused(modulus: int, fault: str) -> None:
 def test_small_factors_are_refused(n: int, prime: int) -> None:
     """Anyone can factor a modulus with a small prime in it."""
     assert "small factor" in (weakness(n * prime, 65537) or "")
+
+
+def test_every_weakness_is_told() -> None:
+    """Whoever shows a key to a person hears of all that is wrong with it; the verifier of the first."""
+    number = math.prod(_PRIMES) * 2
+    assert [kind for kind, _ in weaknesses(number, 3)] == ["too_short", "bad_exponent", "small_factor"]
+    assert [kind for kind, _ in weaknesses(65537**2000, 65537)] == ["too_long", "roca"]
+    assert weakness(number, 3) == next(weaknesses(number, 3))[1]

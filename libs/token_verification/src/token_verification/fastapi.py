@@ -83,7 +83,7 @@ class _Protection:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path: str = scope["path"]
         root: str = scope.get("root_path", "").rstrip("/")
-        return f"{method} {path.removeprefix(root) if path.startswith(f'{root}/') else path}" in self._public
+        return f"{method} {path.removeprefix(root)}" in self._public
 
 
 def bearer_token(scope: Scope) -> str:

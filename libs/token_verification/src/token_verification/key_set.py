@@ -1,9 +1,9 @@
 """The issuer's public keys: which of them are accepted, and how a verifier asks for one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -17,7 +17,9 @@ from token_verification.rsa_modulus import weakness
 KEY_ID_LIMIT: Final = 256
 """Characters of a key id, in a key set as in a token. An RFC 7638 thumbprint has 43."""
 
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+"""What a published JWK must not have (RFC 7518, section 6)."""
+
 _PADDING = PKCS1v15()
 _HASH = SHA256()
 
@@ -84,6 +86,15 @@ class StaticKeySet:
         return self._keys.get(key_id)
 
 
+class ExaminedKey(NamedTuple):
+    """One entry of a JWK Set, and what became of it: a key that may verify tokens, or a refusal."""
+
+    entry: object
+    key: VerificationKey | None
+    refusal: str | None
+    """The end of a sentence about the entry."""
+
+
 def usable_keys(jwk_set: Mapping[str, Any]) -> tuple[dict[str, VerificationKey], tuple[str, ...]]:
     """Sort a JWK Set: the keys that may verify tokens by their key id, and a sentence for each that may not.
 
@@ -91,18 +102,10 @@ def usable_keys(jwk_set: Mapping[str, Any]) -> tuple[dict[str, VerificationKey],
     publish keys for other uses in the same set. A key id that stands twice is refused both times, since nobody can
     tell which of the two was meant.
     """
-    entries = jwk_set.get("keys")
-    if not isinstance(entries, list):
-        raise ValueError("it has no list of keys")  # noqa: TRY004 -- a malformed document, not a mistaken caller
     keys: dict[str, VerificationKey] = {}
     complaints: list[str] = []
-    times = Counter(kid for entry in entries if isinstance(entry, dict) and isinstance(kid := entry.get("kid"), str))
-    for place, entry in enumerate(entries):
-        try:
-            key = _verification_key(entry)
-            if times[key.key_id] > 1:
-                raise ValueError("has a kid that stands in the set more than once")  # noqa: TRY301 -- one way to refuse
-        except ValueError as refusal:
+    for place, (entry, key, refusal) in enumerate(examined_keys(jwk_set)):
+        if key is None:
             kid = entry.get("kid") if isinstance(entry, dict) else None
             complaints.append(f"key {place} (kid {shown(kid)}) {refusal}")
         else:
@@ -110,11 +113,28 @@ def usable_keys(jwk_set: Mapping[str, Any]) -> tuple[dict[str, VerificationKey],
     return keys, tuple(complaints)
 
 
+def examined_keys(jwk_set: Mapping[str, Any]) -> Iterator[ExaminedKey]:
+    """Examine each entry of a JWK Set, in its order; ValueError, at the first step, when it is no JWK Set at all."""
+    entries = jwk_set.get("keys")
+    if not isinstance(entries, list):
+        raise ValueError("it has no list of keys")  # noqa: TRY004 -- a malformed document, not a mistaken caller
+    times = Counter(kid for entry in entries if isinstance(entry, dict) and isinstance(kid := entry.get("kid"), str))
+    for entry in entries:
+        try:
+            key = _verification_key(entry)
+            if times[key.key_id] > 1:
+                raise ValueError("has a kid that stands in the set more than once")  # noqa: TRY301 -- one way to refuse
+        except ValueError as refusal:
+            yield ExaminedKey(entry, None, str(refusal))
+        else:
+            yield ExaminedKey(entry, key, None)
+
+
 def _verification_key(entry: object) -> VerificationKey:
     if not isinstance(entry, dict):
         raise ValueError("is not a JSON object")  # noqa: TRY004 -- a malformed document, not a mistaken caller
     # Before anything else: whoever published the private half has made the key everyone's.
-    if not _PRIVATE_MEMBERS.isdisjoint(entry):
+    if not PRIVATE_MEMBERS.isdisjoint(entry):
         raise ValueError("has private members")
     for member, wanted in (("kty", "RSA"), ("use", "sig"), ("alg", "RS256")):
         if entry.get(member) != wanted:

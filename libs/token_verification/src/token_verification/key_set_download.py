@@ -1,7 +1,9 @@
 """One fetch of a JWK Set: bounded in time and bytes, and trusted with nothing."""
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import httpx
@@ -29,6 +31,16 @@ class Download(NamedTuple):
     """Seconds; None when the answer does not say."""
 
 
+class Answer(NamedTuple):
+    """What the server of a key set answered, as it came."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    fault: str | None
+    """Why the body is not to be taken, as a sentence's end; it may be incomplete then."""
+
+
 async def download(
     http: httpx.AsyncClient, jwks_uri: str, *, entity_tag: str | None, deadline: float, byte_cap: int
 ) -> Download:
@@ -37,11 +49,53 @@ async def download(
     `deadline`: seconds for all of it, from the look-up of the name to the last byte: a deadline per read would let a
     server that drips bytes hold us for as long as it likes. `byte_cap`: bytes of the body.
     """
+    answer = await fetch(http, jwks_uri, entity_tag=entity_tag, deadline=deadline, byte_cap=byte_cap)
+    return read(answer, entity_tag=entity_tag)
+
+
+async def fetch(
+    http: httpx.AsyncClient,
+    jwks_uri: str,
+    *,
+    entity_tag: str | None,
+    deadline: float,
+    byte_cap: int,
+    curious: bool = False,
+) -> Answer:
+    """Ask for a JWK Set once, within the bounds of `download`, and return what came; DownloadError if nothing did.
+
+    `curious`: read the body of a 200 whose headers say already that it is not to be taken.
+    """
+    with _only_download_errors():
+        try:
+            async with asyncio.timeout(deadline):
+                return await _fetch(http, jwks_uri, entity_tag, byte_cap, curious=curious)
+        except TimeoutError:
+            raise DownloadError(f"it took longer than {deadline:g} s") from None
+
+
+def read(answer: Answer, *, entity_tag: str | None) -> Download:
+    """Read the key set out of an answer to a question that named `entity_tag`; DownloadError if there is none in it."""
+    max_age = _stated_max_age(answer.headers)
+    if answer.fault is not None:
+        raise DownloadError(answer.fault)
+    if answer.status == 304:
+        return Download(None, (), entity_tag, max_age)
+    with _only_download_errors():
+        try:
+            keys, complaints = usable_keys(json_object(answer.body))
+        except ValueError as fault:
+            raise DownloadError(f"the answer was no key set: {fault}") from None
+    if not keys:
+        raise DownloadError(f"the answer had no usable key: {'; '.join(complaints[:3]) or 'it is empty'}")
+    tag = answer.headers.get("etag")
+    return Download(keys, complaints, tag if tag and len(tag) <= _ENTITY_TAG_LIMIT else None, max_age)
+
+
+@contextlib.contextmanager
+def _only_download_errors() -> Iterator[None]:
     try:
-        async with asyncio.timeout(deadline):
-            return await _download(http, jwks_uri, entity_tag, byte_cap)
-    except TimeoutError:
-        raise DownloadError(f"it took longer than {deadline:g} s") from None
+        yield
     except DownloadError:
         raise
     except Exception as fault:
@@ -50,36 +104,37 @@ async def download(
         raise DownloadError(f"it failed with {type(fault).__name__}") from fault
 
 
-async def _download(http: httpx.AsyncClient, jwks_uri: str, entity_tag: str | None, byte_cap: int) -> Download:
+async def _fetch(
+    http: httpx.AsyncClient, jwks_uri: str, entity_tag: str | None, byte_cap: int, *, curious: bool
+) -> Answer:
     # Identity, because a few compressed bytes can become as many as they like.
     headers = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
     if entity_tag is not None:
         headers["if-none-match"] = entity_tag
     async with http.stream("GET", jwks_uri, headers=headers, follow_redirects=False, timeout=None) as response:
-        max_age = _stated_max_age(response)
-        if response.status_code == 304 and entity_tag is not None:
-            return Download(None, (), entity_tag, max_age)
-        if response.status_code != 200:
-            raise DownloadError(f"the answer was {response.status_code}")
-        if not _MEDIA_TYPE.match(response.headers.get("content-type", "")):
-            raise DownloadError(f"the answer was {shown(response.headers.get('content-type', 'of no type'))}, not JSON")
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise DownloadError("the answer was compressed")
+        fault = _fault_before_the_body(response, entity_tag)
         body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > byte_cap:
-                raise DownloadError(f"the answer was larger than {byte_cap} bytes")
-        tag = response.headers.get("etag")
-    try:
-        keys, complaints = usable_keys(json_object(bytes(body)))
-    except ValueError as fault:
-        raise DownloadError(f"the answer was no key set: {fault}") from None
-    if not keys:
-        raise DownloadError(f"the answer had no usable key: {'; '.join(complaints[:3]) or 'it is empty'}")
-    return Download(keys, complaints, tag if tag and len(tag) <= _ENTITY_TAG_LIMIT else None, max_age)
+        if response.status_code == 200 and (fault is None or curious):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > byte_cap:
+                    fault = fault or f"the answer was larger than {byte_cap} bytes"
+                    break
+        return Answer(response.status_code, response.headers, bytes(body), fault)
 
 
-def _stated_max_age(response: httpx.Response) -> int | None:
-    stated = _MAX_AGE.search(response.headers.get("cache-control", ""))
+def _fault_before_the_body(response: httpx.Response, entity_tag: str | None) -> str | None:
+    if response.status_code == 304 and entity_tag is not None:
+        return None
+    if response.status_code != 200:
+        return f"the answer was {response.status_code}"
+    if not _MEDIA_TYPE.match(response.headers.get("content-type", "")):
+        return f"the answer was {shown(response.headers.get('content-type', 'of no type'))}, not JSON"
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return "the answer was compressed"
+    return None
+
+
+def _stated_max_age(headers: httpx.Headers) -> int | None:
+    stated = _MAX_AGE.search(headers.get("cache-control", ""))
     return int(stated[1]) if stated else None

@@ -1,6 +1,10 @@
 """Whether an RSA public key is fit to verify anything with, as far as its public numbers show."""
 
 import math
+from collections.abc import Iterator
+from typing import Literal
+
+Weakness = Literal["too_short", "too_long", "bad_exponent", "small_factor", "roca"]
 
 SMALLEST, LARGEST = 2048, 8192
 """Bits of the modulus. RFC 7518, section 3.3, demands 2048; beyond 8192, each request would pay for nothing."""
@@ -21,16 +25,22 @@ _ROCA_RESIDUES = tuple((prime, _powers_of_65537(prime)) for prime in _PRIMES)
 
 def weakness(n: int, e: int) -> str | None:
     """Say what is wrong with a modulus and exponent, as the end of a sentence; None when nothing is."""
-    if not SMALLEST <= n.bit_length() <= LARGEST:
-        return f"has {n.bit_length()} bits, not {SMALLEST} to {LARGEST}"
+    return next((sentence for _, sentence in weaknesses(n, e)), None)
+
+
+def weaknesses(n: int, e: int) -> Iterator[tuple[Weakness, str]]:
+    """Say everything that is wrong with a modulus and exponent: what, and the end of a sentence about it."""
+    if n.bit_length() < SMALLEST:
+        yield "too_short", f"has {n.bit_length()} bits, not {SMALLEST} to {LARGEST}"
+    if n.bit_length() > LARGEST:
+        yield "too_long", f"has {n.bit_length()} bits, not {SMALLEST} to {LARGEST}"
     # FIPS 186-5, section 5.1, wants an odd exponent above 2**16; every real one is 65537, and a huge one costs time.
     if e % 2 == 0 or not 65537 <= e < 2**32:
-        return "has an exponent that is even, below 65537 or above 32 bits"
+        yield "bad_exponent", "has an exponent that is even, below 65537 or above 32 bits"
     if math.gcd(n, _PRIMORIAL) != 1:
-        return "has a modulus with a small factor"
+        yield "small_factor", "has a modulus with a small factor"
     if has_roca_fingerprint(n):
-        return "was made by a generator whose keys can be factored (ROCA)"
-    return None
+        yield "roca", "was made by a generator whose keys can be factored (ROCA)"
 
 
 def has_roca_fingerprint(n: int) -> bool:

@@ -1,6 +1,6 @@
 """The whole policy on access tokens, as numbered steps.
 
-Nothing that the payload says is looked at before step 8 has verified the signature; the header alone is read earlier,
+Nothing that the payload says is looked at before step 9 has verified the signature; the header alone is read earlier,
 and all it can do is name a key that the issuer has published.
 """
 
@@ -130,10 +130,13 @@ def _is_an_access_token(_: AccessTokenVerifier, examination: Examination) -> Non
         raise InvalidToken("wrong_type", f"The token's type {said}; an access token has at+jwt.")
 
 
-def _names_a_key_and_nothing_else(_: AccessTokenVerifier, examination: Examination) -> None:
+def _has_no_other_member(_: AccessTokenVerifier, examination: Examination) -> None:
     others = sorted(examination.header.keys() - _HEADER_MEMBERS)
     if others:
         raise InvalidToken("malformed", f"The token's header has {shown(others[0])}, which is not accepted.")
+
+
+def _names_a_key(_: AccessTokenVerifier, examination: Examination) -> None:
     key_id = examination.header.get("kid")
     if not isinstance(key_id, str) or not 0 < len(key_id) <= KEY_ID_LIMIT:
         raise InvalidToken("malformed", f"The token's header has no kid of 1 to {KEY_ID_LIMIT} characters.")
@@ -227,30 +230,36 @@ def _has_not_ended(verifier: AccessTokenVerifier, examination: Examination) -> N
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check of the policy. `check` raises InvalidToken or KeysUnavailable, and may give something to await."""
+    """One check of the policy. `check` raises InvalidToken or KeysUnavailable, and may give something to await.
+
+    `needs`: the numbers of the steps that have to have passed for this one to be told at all. A verifier stops at the
+    first step that fails; only whoever explains a token goes on.
+    """
 
     number: int
     claim: str
     check: Callable[[AccessTokenVerifier, Examination], Awaitable[None] | None]
+    needs: tuple[int, ...] = ()
 
 
 STEPS: Final = (
     Step(1, "It has at most 8 KiB.", _fits),
     Step(2, "It is three parts of canonical base64url.", _has_one_spelling),
-    Step(3, "Its header is one JSON object without repeated members.", _has_a_header),
-    Step(4, "Its algorithm is RS256.", _is_rs256),
-    Step(5, "Its type is at+jwt.", _is_an_access_token),
-    Step(6, "Its header has alg, typ and kid, and nothing else.", _names_a_key_and_nothing_else),
-    Step(7, "Its key is one that the issuer has published.", _key_is_the_issuers),
-    Step(8, "Its signature is that key's.", _signature_is_the_keys),
-    Step(9, "Its payload is one JSON object without repeated members.", _has_claims),
-    Step(10, "No required claim is missing.", _no_claim_is_missing),
-    Step(11, "Each claim has its form.", _claims_are_well_formed),
-    Step(12, "It is not bound to a key of its holder.", _anyone_may_carry_it),
-    Step(13, "Its issuer is the one trusted here.", _issuer_is_ours),
-    Step(14, "It is for this resource server.", _audience_is_us),
-    Step(15, "It lives no longer than allowed.", _life_is_short),
-    Step(16, "It has begun.", _has_begun),
-    Step(17, "It has not ended.", _has_not_ended),
+    Step(3, "Its header is one JSON object without repeated members.", _has_a_header, needs=(2,)),
+    Step(4, "Its algorithm is RS256.", _is_rs256, needs=(3,)),
+    Step(5, "Its type is at+jwt.", _is_an_access_token, needs=(3,)),
+    Step(6, "Its header has alg, typ and kid, and nothing else.", _has_no_other_member, needs=(3,)),
+    Step(7, "Its header names a key.", _names_a_key, needs=(3,)),
+    Step(8, "Its key is one that the issuer has published.", _key_is_the_issuers, needs=(7,)),
+    Step(9, "Its signature is that key's.", _signature_is_the_keys, needs=(4, 8)),
+    Step(10, "Its payload is one JSON object without repeated members.", _has_claims, needs=(2,)),
+    Step(11, "No required claim is missing.", _no_claim_is_missing, needs=(10,)),
+    Step(12, "Each claim has its form.", _claims_are_well_formed, needs=(10,)),
+    Step(13, "It is not bound to a key of its holder.", _anyone_may_carry_it, needs=(10,)),
+    Step(14, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(11, 12)),
+    Step(15, "It is for this resource server.", _audience_is_us, needs=(11, 12)),
+    Step(16, "It lives no longer than allowed.", _life_is_short, needs=(11, 12)),
+    Step(17, "It has begun.", _has_begun, needs=(11, 12)),
+    Step(18, "It has not ended.", _has_not_ended, needs=(11, 12)),
 )
-"""The policy. Each step may rely on all before it having passed."""
+"""The policy. In `verify`, each step may rely on all before it having passed."""
