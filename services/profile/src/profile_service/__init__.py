@@ -1,1 +1,1 @@
-
+"""A resource server: each caller's own profile."""
