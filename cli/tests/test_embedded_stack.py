@@ -15,7 +15,7 @@ import pytest
 from signet.data_directory import DataDirectory, DataInUseError
 from signet.environment import SERVICES
 from signet.failure import Failure
-from signet.ports import PortTakenError, free_ports, require_free
+from signet.ports import PortTakenError, require_free
 from signet.stack import EmbeddedStack, StartFailedError
 
 if TYPE_CHECKING:
@@ -77,13 +77,20 @@ def test_a_service_that_ends_while_starting_is_named_with_its_last_words(tmp_pat
     assert all(faulty.process(name).poll() is not None for name in SERVICES)
 
 
-def test_a_service_that_does_not_become_ready_is_named_with_what_it_lacks(tmp_path: Path) -> None:
-    """The failure says what is missing, in the service's words, and leaves nothing running."""
-    nowhere = {"profile": {"SIGNET_JWKS_URI": f"http://127.0.0.1:{free_ports(1)[0]}/jwks.json"}}
-    faulty = EmbeddedStack(tmp_path / "data", environment=nowhere, start_seconds=6)
-    with pytest.raises(StartFailedError, match="profile did not become ready within 6 s: keys: "):
-        faulty.__enter__()
-    assert all(faulty.process(name).poll() is not None for name in SERVICES)
+def test_a_service_that_does_not_become_ready_is_named_with_what_it_lacks(
+    stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure says what is missing, in the service's own words."""
+    stack.stop("auth")
+    stack.stop("profile")
+    (stack.data.of("profile") / "key-set.json").unlink()
+    stack.start("profile", until="alive")
+    with monkeypatch.context() as impatience:
+        impatience.setattr(stack, "_start_seconds", 0.5)
+        with pytest.raises(StartFailedError, match=r"profile did not become ready within 0\.5 s: keys: "):
+            stack._wait_until("ready", ["profile"])
+    stack.start("auth")
+    stack.restart("profile")
 
 
 def test_one_directory_serves_one_stack(stack: EmbeddedStack) -> None:
