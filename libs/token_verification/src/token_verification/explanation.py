@@ -37,8 +37,8 @@ class Explanation(NamedTuple):
 async def explain(verifier: AccessTokenVerifier, token: str) -> Explanation:
     """Run the verifier's own steps, one by one, and go on after one that fails with those that can still be told.
 
-    The verdict is the verifier's, since the steps are. Unlike `verify`, this reads a token of any length to its end: the
-    caller limits what it hands over.
+    The verdict is the verifier's, since the steps are. Unlike `verify`, this reads a token of any length to its end:
+    the caller limits what it hands over.
     """
     examination = Examination(token, verifier.clock())
     findings: list[Finding] = []
