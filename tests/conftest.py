@@ -29,11 +29,22 @@ def why_not_compose() -> str | None:
     return "STACK=embedded leaves it out" if STACK == "embedded" else why_no_engine()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "stack(kind): a claim about one kind of stack alone, embedded or compose")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever asks for `system` on each stack that there is."""
-    if "system" in metafunc.fixturenames:
-        stacks = ["embedded"] if why_not_compose() else ["embedded", "compose"]
-        metafunc.parametrize("system", stacks, indirect=True, scope="session")
+    """Run whatever asks for `system` on each stack that there is, or on the one kind that it is marked for."""
+    if "system" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("stack")
+    kinds = [marker.args[0]] if marker else ["embedded", "compose"]
+    lack = why_not_compose()
+    stacks: list[object] = [kind for kind in kinds if kind == "embedded" or not lack]
+    if not stacks:
+        stacks = [pytest.param("compose", marks=pytest.mark.skip(reason=f"docker compose: {lack}"))]
+    metafunc.parametrize("system", stacks, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,8 @@ import pytest
 from tests.composed_system import ComposedSystem, docker, leftovers
 from tests.running_system import SERVICES, System
 
+pytestmark = pytest.mark.stack("compose")
+
 WRITABLE = {"auth": {"/data", "/secrets"}, "profile": {"/data"}, "orders": {"/data"}, "gateway": set[str]()}
 
 FOUND = (
@@ -31,8 +33,7 @@ for root in ("/venv", "/data", "/secrets", "/src", "/home", "/root", "/tmp", "/e
 
 @pytest.fixture
 def composed(system: System) -> ComposedSystem:
-    if not isinstance(system, ComposedSystem):
-        pytest.skip("of containers only")
+    assert isinstance(system, ComposedSystem)
     return system
 
 

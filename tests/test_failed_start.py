@@ -50,10 +50,10 @@ def test_an_interrupt_cleans_up(stand_in: Path) -> None:
     assert (stand_in.parent / "calls").read_text().splitlines()[-1].endswith("down -v")
 
 
+@pytest.mark.stack("compose")
 def test_real_containers_that_fail(system: System, docker_compose_command: str, tmp_path: Path) -> None:
     """With a wrong setting the real start fails, says which service complained and of what, and leaves nothing."""
-    if not isinstance(system, ComposedSystem):
-        pytest.skip("of containers only")
+    assert isinstance(system, ComposedSystem)
     overlay = tmp_path / "wrong.yml"
     overlay.write_text(
         "services:\n  orders:\n    restart: 'no'\n    build: !reset null\n"

@@ -1,11 +1,12 @@
 """Services that outlive their issuer, and a door that never waits for a service."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import perf_counter
 
 import pytest
-from tests.running_system import Person, System, eventually, problem
+from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
 
 SOON = 3.0 + 0.7
 """Seconds: the protocol's bound for a hanging upstream, and what a busy machine adds."""
@@ -86,3 +87,25 @@ def test_a_hanging_service(system: System, ada: Person, service: str, path: str)
         assert system.get("/api/profile", token=token).status_code == 200
         assert perf_counter() - began < 1
     eventually(lambda: system.get(path).status_code == 200)
+
+
+@pytest.mark.stack("embedded")
+def test_a_locked_database(system: System, ada: Person) -> None:
+    """While a database is locked, writing is 503, reading goes on, and nothing acknowledged is lost."""
+    assert isinstance(system, EmbeddedSystem)
+    ada.order(("SEAL-BRASS", 1))
+    before = ada.get("/api/orders").json()
+    with closing(sqlite3.connect(system.stack.data.database("orders"), isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        began = perf_counter()
+        refused = ada.order(("SEAL-BRASS", 2))
+        assert perf_counter() - began < SOON
+        assert problem(refused) == (503, "storage_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert ada.get("/api/orders").json() == before
+        holder.execute("ROLLBACK")
+    placed = ada.order(("SEAL-BRASS", 3))
+    assert placed.status_code == 201
+    assert [order["id"] for order in ada.get("/api/orders").json()["orders"]][1:] == [
+        order["id"] for order in before["orders"]
+    ]

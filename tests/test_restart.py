@@ -23,10 +23,10 @@ def test_everything_survives_a_restart(system: System) -> None:
     assert person.log_in().status_code == 200
 
 
+@pytest.mark.stack("compose")
 def test_a_second_up_changes_nothing(system: System) -> None:
     """`docker compose up` while it runs leaves every container as it is, and the system works."""
-    if not isinstance(system, ComposedSystem):
-        pytest.skip("of containers only: `signet up` refuses a data directory that is in use, which its own tests show")
+    assert isinstance(system, ComposedSystem)
     before = system.compose("ps -q")
     system.compose("up --wait")
     assert system.compose("ps -q") == before
