@@ -13,7 +13,7 @@ from argon2.profiles import CHEAPEST
 from sqlalchemy import Engine, event
 
 from auth_service.first_administrator import create_first_administrator
-from auth_service.passwords import argon2id
+from auth_service.passwords import Passwords, argon2id
 from auth_service.scopes import RESOURCES
 from token_verification import AccessTokenVerifier, InvalidToken, StaticKeySet
 
@@ -140,7 +140,22 @@ async def test_an_administrator_may_have_more(auth: Auth) -> None:
     assert (await auth.log_in("root@example.com", scope="keys:manage")).json()["scope"] == "keys:manage"
 
 
-async def test_an_unknown_scope_tells_no_password_from_another(auth: Auth) -> None:
+async def test_a_scope_that_nobody_has_is_an_error_for_everyone(auth: Auth) -> None:
+    """It is refused whoever asks, before anything is counted or hashed."""
+    answer = await auth.log_in("nobody@example.com", scope="nobody:has")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "invalid_scope")
+    assert auth.hasher.verified == []
+
+
+def test_nobodys_password_opens_nothing() -> None:
+    """Even the password behind the hash that unknown users are verified against is not a right one."""
+    passwords = Passwords(threads=1, queue=0)
+    passwords._nobodys_hash = passwords.hash(PASSWORD)
+    assert not passwords.verify(PASSWORD, None)
+    assert passwords.verify(PASSWORD, passwords._nobodys_hash)
+
+
+async def test_a_scope_one_cannot_have_tells_no_password_from_another(auth: Auth) -> None:
     """Whether a scope can be had is said only to whoever has proved who they are."""
     await auth.register()
     wrong = await auth.log_in(password="not this one", scope="keys:manage")

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from auth_service.key_encryption import KeyEncryptionKey, KeysUnusable
+from auth_service.key_encryption import KeyEncryptionKey, KeysUnusable, _make
 from auth_service.signing_keys import SigningKeys, _private_bytes, public_jwk
 from service_chassis.database import Database
 from token_verification import AccessTokenVerifier, StaticKeySet
@@ -93,6 +93,15 @@ async def test_replicas_that_start_at_once_make_one_pair(database: Database, tmp
         await each.close()
 
 
+def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
+    """Who finds, when its own is ready, that another process has made the file meanwhile, leaves that one there."""
+    file = tmp_path / "kek"
+    file.write_bytes(b"another process was first, by bits")
+    _make(file)
+    assert file.read_bytes() == b"another process was first, by bits"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 async def test_private_keys_lie_sealed(database: Database, tmp_path: Path) -> None:
     """Nothing in the database opens without the file, and a sealed key opens only as the key it is."""
     keys = keys_of(database, tmp_path / "kek")
@@ -167,8 +176,12 @@ async def test_keys_without_an_active_one_stop_the_start(database: Database, tmp
     await keys_of(database, file).open()
     with closing(sqlite3.connect(tmp_path / "auth.db", isolation_level=None)) as connection:
         connection.execute("UPDATE signing_keys SET state = 'compromised'")
-    with pytest.raises(KeysUnusable):
+    with pytest.raises(KeysUnusable, match=r"holds signing keys, but no active one\.$"):
         await keys_of(database, file).open()
+    file.unlink()
+    with pytest.raises(KeysUnusable, match="is not there"):
+        await keys_of(database, file).open()
+    assert not file.exists()
     assert [state for _, state, _ in stored_in(tmp_path)] == ["compromised"] * 2
 
 

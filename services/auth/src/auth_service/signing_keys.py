@@ -109,7 +109,7 @@ class SigningKeys:
         if not isinstance(private_key, RSAPrivateKey) or public_jwk(private_key)["kid"] != active[0]:
             raise KeysUnusable("The active signing key in the database is not the one it is stored as.")
         self._active = SigningKey(active[0], private_key)
-        jwks = [json.loads(row.public_jwk) for row in rows]
+        jwks = [json.loads(row.public_jwk) for row in rows if row.state in _PUBLISHED]
         self._key_set = _document(jwks)
         self._verification_keys = StaticKeySet({"keys": jwks})
 
@@ -127,7 +127,7 @@ class SigningKeys:
 
     async def _stored(self) -> list[Row[Any]]:
         async with self._database.reading() as connection:
-            found = await connection.execute(_PUBLISHED_KEYS)
+            found = await connection.execute(_EVERY_KEY)
             return list(found)
 
     async def _genesis(self, sealing: KeyEncryptionKey) -> list[Row[Any]]:
@@ -148,17 +148,14 @@ class SigningKeys:
                         "sealed_private_key": sealing.seal(_private_bytes(key), label=_label(jwk["kid"])),
                     }
                     await connection.execute(insert(signing_keys).values(row))
-            stored = list(await connection.execute(_PUBLISHED_KEYS))
+            stored = list(await connection.execute(_EVERY_KEY))
         if is_first:
             _log.info("first_signing_keys_made", kids=[row.kid for row in stored])
         return stored
 
 
-_PUBLISHED_KEYS = (
-    select(signing_keys)
-    .where(signing_keys.c.state.in_(_PUBLISHED))
-    .order_by(signing_keys.c.state, signing_keys.c.kid)  # the same set has the same bytes, and so the same entity tag
-)
+# In this order the same set has the same bytes, and so the same entity tag.
+_EVERY_KEY = select(signing_keys).order_by(signing_keys.c.state, signing_keys.c.kid)
 
 
 def public_jwk(key: RSAPrivateKey) -> dict[str, str]:
