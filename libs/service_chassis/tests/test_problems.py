@@ -38,8 +38,9 @@ async def test_what_the_framework_refuses_is_a_problem(
 
 
 async def test_a_405_names_the_methods_that_are_known(client: httpx.AsyncClient) -> None:
-    """RFC 9110 section 15.5.6 asks for Allow."""
+    """RFC 9110 section 15.5.6 asks for Allow, and whoever knows GET knows HEAD."""
     assert (await client.delete("/parcels")).headers["allow"] == "POST"
+    assert (await client.delete("/parcels/7")).headers["allow"] == "GET, HEAD"
 
 
 async def test_every_wrong_field_is_named_and_none_is_repeated(client: httpx.AsyncClient) -> None:

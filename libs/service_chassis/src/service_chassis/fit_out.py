@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from fastapi import FastAPI
 
 from service_chassis.documentation import document_problems
+from service_chassis.head import AnswerHead
 from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, operations_router
 from service_chassis.problems import AnswerErrors, install_problem_handlers
 from service_chassis.request_bodies import JsonBodies
@@ -12,9 +13,10 @@ from service_chassis.tracing import TraceContext
 
 
 def take_json(app: FastAPI, *, media_types: Collection[str] = ("application/json",)) -> None:
-    """Add the inner layer: bodies are checked, refusals are problems. Call it before verification is added."""
+    """Add the inner layer: bodies are checked, refusals are problems, HEAD is known. Call it before verification."""
     install_problem_handlers(app)
     document_problems(app)
+    app.add_middleware(AnswerHead)
     app.add_middleware(JsonBodies, media_types=media_types)
 
 

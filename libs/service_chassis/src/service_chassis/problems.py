@@ -96,7 +96,8 @@ def _allowed(app: FastAPI, request: Request) -> str:
     """Name all methods of a path; the router itself names those of the first route that it finds there."""
     path = getattr(request.scope.get("route"), "path", None)
     routes = [route for route in iter_route_contexts(app.routes) if route.path == path]
-    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
+    methods = {method for route in routes for method in route.methods or ()}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _validation_problem(error: RequestValidationError) -> Problem:

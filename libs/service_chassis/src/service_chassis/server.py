@@ -1,6 +1,7 @@
 """Serving: uvicorn, with the choices that hold for every process."""
 
 import asyncio
+import contextlib
 import socket
 import sys
 
@@ -54,6 +55,8 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Serve an application until a signal ends it; exit with status 3 when it does not start."""
     listener = listen(host, port)
     running = server(app)
-    running.run(sockets=[listener])
+    # Ctrl-C has been obeyed by then: uvicorn raises it once more when everything has ended.
+    with contextlib.suppress(KeyboardInterrupt):
+        running.run(sockets=[listener])
     if not running.started:
         sys.exit(3)
