@@ -28,7 +28,7 @@ def why_no_engine() -> str | None:
         except subprocess.TimeoutExpired:
             return f"{lack} within 20 s"
         if said.returncode != 0:
-            return f"{lack} ({(said.stderr.strip() or 'it said nothing').splitlines()[-1]})"
+            return f"{lack} ({(said.stderr.strip() or 'it said nothing').splitlines()[-1].rstrip('.')})"
     return None
 
 
