@@ -48,9 +48,24 @@ def containers(
         except Exception as failure:  # noqa: BLE001 -- pytest-docker raises nothing more precise
             raise StartFailed(f"{failure}\n\n{_logs(compose)}") from None
         yield services
-    finally:
-        for step in cleanup:
+    except BaseException as ending:
+        # What ended it must not be hidden by what went wrong while cleaning up.
+        if failure := _clean_up(compose, cleanup):
+            ending.add_note(f"Cleaning up failed too: {failure}")
+        raise
+    if failure := _clean_up(compose, cleanup):
+        raise failure
+
+
+def _clean_up(compose: DockerComposeExecutor, cleanup: Sequence[str]) -> Exception | None:
+    """Run every step, also when one fails; return the last failure."""
+    failed = None
+    for step in cleanup:
+        try:
             compose.execute(step)
+        except Exception as failure:  # noqa: BLE001 -- same reason as above
+            failed = failure
+    return failed
 
 
 def _logs(compose: DockerComposeExecutor) -> str:
