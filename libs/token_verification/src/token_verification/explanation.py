@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from token_verification.claims import REQUIRED, fault_in
 from token_verification.errors import VerificationError
 from token_verification.verifier import STEPS, AccessTokenVerifier, Examination, Step
 
@@ -11,7 +12,7 @@ class Finding(NamedTuple):
 
     step: Step
     reached: bool
-    """False if it could not be told, because a step that this one needs did not pass."""
+    """False if it could not be told, because something that this step needs is missing or not as it should be."""
     refusal: VerificationError | None
     """What the step raised; None if it passed, or was not reached."""
 
@@ -44,7 +45,7 @@ async def explain(verifier: AccessTokenVerifier, token: str) -> Explanation:
     findings: list[Finding] = []
     passed: set[int] = set()
     for step in STEPS:
-        reached, refusal = passed.issuperset(step.needs), None
+        reached, refusal = passed.issuperset(step.needs) and _can_read(step, examination), None
         if reached:
             try:
                 if (waiting := step.check(verifier, examination)) is not None:
@@ -54,3 +55,10 @@ async def explain(verifier: AccessTokenVerifier, token: str) -> Explanation:
                 refusal = error
         findings.append(Finding(step, reached, refusal))
     return Explanation(tuple(findings), examination)
+
+
+def _can_read(step: Step, examination: Examination) -> bool:
+    if not step.reads:
+        return True
+    claims = {name: examination.claims[name] for name in step.reads if name in examination.claims}
+    return all(name in claims for name in step.reads if name in REQUIRED) and fault_in(claims) is None

@@ -232,14 +232,16 @@ def _has_not_ended(verifier: AccessTokenVerifier, examination: Examination) -> N
 class Step:
     """One check of the policy. `check` raises InvalidToken or KeysUnavailable, and may give something to await.
 
-    `needs`: the numbers of the steps that have to have passed for this one to be told at all. A verifier stops at the
-    first step that fails; only whoever explains a token goes on.
+    `needs`: the numbers of the steps that have to have passed for this one to be told at all. `reads`: claims of which
+    the required ones have to be there, and all to have their forms. A verifier stops at the first step that fails;
+    only whoever explains a token goes on.
     """
 
     number: int
     claim: str
     check: Callable[[AccessTokenVerifier, Examination], Awaitable[None] | None]
     needs: tuple[int, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 STEPS: Final = (
@@ -256,10 +258,10 @@ STEPS: Final = (
     Step(11, "No required claim is missing.", _no_claim_is_missing, needs=(10,)),
     Step(12, "Each claim has its form.", _claims_are_well_formed, needs=(10,)),
     Step(13, "It is not bound to a key of its holder.", _anyone_may_carry_it, needs=(10,)),
-    Step(14, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(11, 12)),
-    Step(15, "It is for this resource server.", _audience_is_us, needs=(11, 12)),
-    Step(16, "It lives no longer than allowed.", _life_is_short, needs=(11, 12)),
-    Step(17, "It has begun.", _has_begun, needs=(11, 12)),
-    Step(18, "It has not ended.", _has_not_ended, needs=(11, 12)),
+    Step(14, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(10,), reads=("iss",)),
+    Step(15, "It is for this resource server.", _audience_is_us, needs=(10,), reads=("aud",)),
+    Step(16, "It lives no longer than allowed.", _life_is_short, needs=(10,), reads=("iat", "exp")),
+    Step(17, "It has begun.", _has_begun, needs=(10,), reads=("iat", "nbf", "auth_time")),
+    Step(18, "It has not ended.", _has_not_ended, needs=(10,), reads=("exp",)),
 )
 """The policy. In `verify`, each step may rely on all before it having passed."""
