@@ -50,11 +50,11 @@ def containers(
         yield services
     except BaseException as ending:
         # What ended it must not be hidden by what went wrong while cleaning up.
-        if failure := _clean_up(compose, cleanup):
-            ending.add_note(f"Cleaning up failed too: {failure}")
+        if fault := _clean_up(compose, cleanup):
+            ending.add_note(f"Cleaning up failed too: {fault}")
         raise
-    if failure := _clean_up(compose, cleanup):
-        raise failure
+    if fault := _clean_up(compose, cleanup):
+        raise fault
 
 
 def _clean_up(compose: DockerComposeExecutor, cleanup: Sequence[str]) -> Exception | None:
