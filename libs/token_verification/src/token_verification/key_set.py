@@ -1,5 +1,7 @@
 """The issuer's public keys: which of them are accepted, and how a verifier asks for one."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -51,6 +53,13 @@ class VerificationKey:
             "use": "sig",
             "alg": "RS256",
         }
+
+
+def thumbprint(public_key: RSAPublicKey) -> str:
+    """Return the SHA-256 thumbprint of a key, which is its key id here (RFC 7638, section 3)."""
+    jwk = VerificationKey("", public_key).jwk
+    canonical = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
+    return base64url_encoded(hashlib.sha256(canonical.encode("ascii")).digest()).decode("ascii")
 
 
 class KeySet(Protocol):

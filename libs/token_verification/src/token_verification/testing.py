@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import hashlib
 import json
 import time
 import uuid
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from token_verification.compact_jws import base64url_encoded
 from token_verification.fake_key_set_endpoint import FakeKeySetEndpoint
-from token_verification.key_set import StaticKeySet, VerificationKey
+from token_verification.key_set import StaticKeySet, VerificationKey, thumbprint
 
 Behaviour = Literal[
     "well",
@@ -207,6 +206,4 @@ def json_bytes(members: Mapping[str, object]) -> bytes:
 
 def key_id_of(key: RSAPublicKey) -> str:
     """Return the RFC 7638 thumbprint of a key."""
-    jwk = VerificationKey("", key).jwk
-    canonical = json.dumps({name: jwk[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
-    return base64url_encoded(hashlib.sha256(canonical.encode("ascii")).digest()).decode("ascii")
+    return thumbprint(key)
