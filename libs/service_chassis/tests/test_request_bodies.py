@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 from fastapi import FastAPI
-from starlette.types import Message
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
-from service_chassis.request_bodies import _STRINGS_AND_BRACKETS
+from service_chassis.request_bodies import _STRINGS_AND_BRACKETS, JsonBodies
 
 JSON = {"content-type": "application/json"}
 
@@ -107,3 +108,29 @@ async def test_a_client_that_goes_away_while_sending_is_not_answered(app: FastAP
     }
     await app(scope, receive, send)
     assert sent == []
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "status"),
+    [
+        ("/form", "application/x-www-form-urlencoded", 200),
+        ("/form", "application/x-www-form-urlencoded; charset=UTF-8", 200),
+        ("/form", "application/json", 415),
+        ("/form", "multipart/form-data; boundary=x", 415),
+        ("/form/", "application/x-www-form-urlencoded", 415),
+        ("/parcels", "application/x-www-form-urlencoded", 415),
+        ("/parcels", "application/json", 200),
+    ],
+)
+async def test_a_path_takes_forms_or_json_and_never_both(path: str, media_type: str, status: int) -> None:
+    """Where forms are taken nothing else is, and forms are taken nowhere else."""
+
+    async def ok(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("ok")(scope, receive, send)
+
+    transport = httpx.ASGITransport(JsonBodies(ok, forms={"/form"}))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.post(path, content=b"a=b", headers={"content-type": media_type})
+    assert answer.status_code == status
+    if status == 415 and path == "/form":
+        assert answer.headers["accept"] == "application/x-www-form-urlencoded"

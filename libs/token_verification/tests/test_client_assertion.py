@@ -126,7 +126,7 @@ async def test_clocks_are_those_of_the_machine_by_default() -> None:
     ],
     ids=str,
 )
-async def test_accepts_what_the_protocol_allows(verifier: ClientAssertionVerifier, members: dict[str, object]) -> None:
+async def test_accepts_what_the_protocol_allows(verifier: ClientAssertionVerifier, members: dict[str, Any]) -> None:
     """The audience may be a list of the issuer alone, clocks may be 5 s apart, and other claims do not matter."""
     assert (await verifier.verify(assertion(**members))).client_id == "orders"
 

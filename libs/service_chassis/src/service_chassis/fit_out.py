@@ -12,12 +12,17 @@ from service_chassis.request_bodies import JsonBodies
 from service_chassis.tracing import TraceContext
 
 
-def take_json(app: FastAPI, *, media_types: Collection[str] = ("application/json",)) -> None:
-    """Add the inner layer: bodies are checked, refusals are problems, HEAD is known. Call it before verification."""
+def take_json(
+    app: FastAPI, *, media_types: Collection[str] = ("application/json",), forms: Collection[str] = ()
+) -> None:
+    """Add the inner layer: bodies are checked, refusals are problems, HEAD is known. Call it before verification.
+
+    `forms` are the paths whose bodies are forms instead of JSON.
+    """
     install_problem_handlers(app)
     document_problems(app)
     app.add_middleware(AnswerHead)
-    app.add_middleware(JsonBodies, media_types=media_types)
+    app.add_middleware(JsonBodies, media_types=media_types, forms=forms)
 
 
 def observe(app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> Metrics:

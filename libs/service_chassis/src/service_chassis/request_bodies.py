@@ -1,8 +1,9 @@
-"""Request bodies: refused before the application sees them when too large, not JSON by name, or too deep."""
+"""Request bodies: refused before the application sees them when too large, of another type, or too deep."""
 
 import email.message
 import re
 from collections.abc import Collection
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,9 +14,14 @@ from service_chassis.problems import Problem, problem_response
 # quote in it); what is left of interest are the brackets.
 _STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
+FORM: Final = "application/x-www-form-urlencoded"
+"""The media type of forms."""
+
 
 class JsonBodies:
-    """ASGI middleware for an application whose every body is a small JSON document.
+    """ASGI middleware for an application whose every body is a small JSON document, but for a form at some paths.
+
+    `forms` are those paths, exact: OAuth's endpoints take nothing else (RFC 6749, appendix B).
 
     413 above `max_bytes`, 415 for another media type, 400 for bytes that are not UTF-8 or nested deeper than
     `max_depth`. The body is read whole, never more of it than the cap. [RFC 9110 section 15.5.14 and 15.5.16]
@@ -28,11 +34,13 @@ class JsonBodies:
         max_bytes: int = 65_536,
         max_depth: int = 32,
         media_types: Collection[str] = ("application/json", "application/merge-patch+json"),
+        forms: Collection[str] = (),
     ) -> None:
         self._app = app
         self._max_bytes = max_bytes
         self._max_depth = max_depth
         self._media_types = frozenset(media_types)
+        self._forms = frozenset(forms)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read and check the body, then pass the request on with it."""
@@ -44,7 +52,8 @@ class JsonBodies:
             body = await self._read(headers, receive)
             if body is None:  # the client has gone
                 return
-            self._check(body, headers, scope["method"])
+            accepted = frozenset({FORM}) if scope["path"] in self._forms else self._media_types
+            self._check(body, headers, scope["method"], accepted)
         except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
@@ -75,10 +84,10 @@ class JsonBodies:
             more = message.get("more_body", False)
         return bytes(body)
 
-    def _check(self, body: bytes, headers: Headers, method: str) -> None:
+    def _check(self, body: bytes, headers: Headers, method: str, accepted: frozenset[str]) -> None:
         if not body:
             return
-        self._check_media_type(headers, method)
+        _check_media_type(headers, method, accepted)
         try:
             body.decode()
         except UnicodeDecodeError:
@@ -86,29 +95,30 @@ class JsonBodies:
         if _depth(body) > self._max_depth:
             raise Problem(400, "malformed_body", f"The body is nested deeper than {self._max_depth} levels.")
 
-    def _check_media_type(self, headers: Headers, method: str) -> None:
-        accepted = ", ".join(sorted(self._media_types))
-        if headers.get("content-encoding", "identity").lower() != "identity":
-            raise Problem(
-                415,
-                "unsupported_media_type",
-                "The body must not be compressed.",
-                headers={"Accept-Encoding": "identity"},
-            )
-        declared = email.message.Message()
-        declared["content-type"] = headers.get("content-type", "application/octet-stream")
-        charset = str(declared.get_param("charset", "utf-8")).lower()
-        if declared.get_content_type() not in self._media_types or charset not in {"utf-8", "utf8", "us-ascii"}:
-            raise Problem(
-                415,
-                "unsupported_media_type",
-                f"The body must be one of {accepted}, in UTF-8.",
-                # RFC 5789 section 2.2 and RFC 9110 section 12.5.1
-                headers={"Accept-Patch" if method == "PATCH" else "Accept": accepted},
-            )
-
     def _too_large(self) -> Problem:
         return Problem(413, "body_too_large", f"The body is larger than {self._max_bytes} bytes.")
+
+
+def _check_media_type(headers: Headers, method: str, media_types: frozenset[str]) -> None:
+    accepted = ", ".join(sorted(media_types))
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(
+            415,
+            "unsupported_media_type",
+            "The body must not be compressed.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    declared = email.message.Message()
+    declared["content-type"] = headers.get("content-type", "application/octet-stream")
+    charset = str(declared.get_param("charset", "utf-8")).lower()
+    if declared.get_content_type() not in media_types or charset not in {"utf-8", "utf8", "us-ascii"}:
+        raise Problem(
+            415,
+            "unsupported_media_type",
+            f"The body must be one of {accepted}, in UTF-8.",
+            # RFC 5789 section 2.2 and RFC 9110 section 12.5.1
+            headers={"Accept-Patch" if method == "PATCH" else "Accept": accepted},
+        )
 
 
 def _depth(body: bytes) -> int:
