@@ -19,9 +19,9 @@ class AnswerHead:
             return
 
         async def send_headers(message: Message) -> None:
-            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
 
         # A copy: the server itself has to go on seeing a HEAD request, and frames its answer accordingly.
-        served = scope | {"method": "GET"}
+        served = {**scope, "method": "GET"}
         await self._app(served, receive, send_headers)
         scope["route"] = served.get("route")
