@@ -5,3 +5,5 @@ that name before a test could import the real one; it leaves alone what is impor
 """
 
 import gateway  # noqa: F401
+
+pytest_plugins = ["tests.postgresql_plugin"]

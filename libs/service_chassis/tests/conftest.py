@@ -1,12 +1,14 @@
 """A small application inside the chassis, and a client for it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
+from tests.postgresql_plugin import NewDatabase
 
 from service_chassis.fit_out import observe, take_json
 from service_chassis.problems import Problem
@@ -58,3 +60,17 @@ def app() -> FastAPI:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chassis") as client:
         yield client
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the packages with migrations importable; return the folder that they lie in."""
+    folder = Path(__file__).parent / "stores"
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+@pytest.fixture
+def database_url(new_database: NewDatabase, stores: Path, tmp_path: Path) -> str:
+    """Give the URL of a database with nothing in it; on SQLite it is the file `data/parcels.db`."""
+    return new_database(tmp_path / "data" / "parcels.db")

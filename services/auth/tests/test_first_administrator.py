@@ -33,7 +33,7 @@ async def test_an_administrator_keeps_the_rules_of_everyone(
 ) -> None:
     """What no account may have, an administrator may not have either, and the refusal is one sentence."""
     with pytest.raises((Problem, ValueError)) as refused:
-        await create_first_administrator(auth.settings.database_url, email=email, name=name, password=password)
+        await create_first_administrator(auth.settings, email=email, name=name, password=password)
     assert getattr(refused.value, "detail", str(refused.value)) == sentence
 
 
@@ -42,7 +42,7 @@ async def test_an_email_that_is_taken_makes_no_administrator(auth: Auth) -> None
     await auth.register()
     with pytest.raises(EmailTaken):
         await create_first_administrator(
-            auth.settings.database_url, email="ada@example.com", name="Ada", password="another good one"
+            auth.settings, email="ada@example.com", name="Ada", password="another good one"
         )
     assert (await auth.log_in()).json()["scope"].endswith("logins:manage")
 
@@ -51,9 +51,7 @@ async def test_of_several_at_once_one_becomes_the_first(auth: Auth) -> None:
     """Four commands run at the same moment make one administrator."""
     made = await asyncio.gather(
         *(
-            create_first_administrator(
-                auth.settings.database_url, email=f"root{number}@example.com", name="Root", password=PASSWORD
-            )
+            create_first_administrator(auth.settings, email=f"root{number}@example.com", name="Root", password=PASSWORD)
             for number in range(4)
         ),
         return_exceptions=True,

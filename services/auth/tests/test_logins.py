@@ -133,9 +133,7 @@ async def test_nobody_gets_a_scope_that_is_not_theirs(auth: Auth, scope: str) ->
 
 async def test_an_administrator_may_have_more(auth: Auth) -> None:
     """An administrator gets the four scopes of administration, or fewer on request."""
-    await create_first_administrator(
-        auth.settings.database_url, email="root@example.com", name="Root", password=PASSWORD
-    )
+    await create_first_administrator(auth.settings, email="root@example.com", name="Root", password=PASSWORD)
     assert (await auth.log_in("root@example.com")).json()["scope"] == f"{FOR_EVERYONE} {FOR_ADMINISTRATORS}"
     assert (await auth.log_in("root@example.com", scope="keys:manage")).json()["scope"] == "keys:manage"
 

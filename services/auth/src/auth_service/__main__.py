@@ -11,6 +11,7 @@ from auth_service.app import create_app
 from auth_service.first_administrator import create_first_administrator
 from auth_service.key_encryption import KeysUnusable
 from auth_service.settings import Settings, StorageSettings
+from service_chassis.database import StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.problems import Problem
 from service_chassis.server import serve
@@ -48,6 +49,8 @@ def _serve() -> None:
         asyncio.run(_start_once(settings))
     except KeysUnusable as error:
         sys.exit(str(error))
+    except StorageUnavailable:
+        sys.exit("The database cannot be used.")
     serve(create_app(settings), host=settings.host, port=settings.port)
 
 
@@ -65,7 +68,7 @@ def _create_administrator(email: str, name: str) -> None:
     except UnicodeDecodeError:
         sys.exit("The password on standard input is not UTF-8.")
     try:
-        sub = asyncio.run(create_first_administrator(settings.database_url, email=email, name=name, password=password))
+        sub = asyncio.run(create_first_administrator(settings, email=email, name=name, password=password))
     except ValueError as refusal:
         sys.exit(str(refusal))
     except Problem as refusal:

@@ -1,12 +1,13 @@
 """Access tokens, as this issuer makes them. [RFC 9068]"""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jwt
 
 from auth_service.signing_keys import SigningKeys
+from token_verification import AccessToken
 
 FIRST_PARTY_CLIENT = "signet"
 """The `client_id` of whoever logs in with a password."""
@@ -33,20 +34,45 @@ class AccessTokens:
     def issue(self, *, sub: str, name: str, sid: str, audience: Sequence[str], scopes: Sequence[str]) -> IssuedToken:
         """Sign a token for a login that was proved with a password just now. [RFC 9068 section 2]"""
         now = int(self._clock())
-        scope = " ".join(scopes)
-        claims = {
-            "iss": self._issuer,
-            "sub": sub,
-            "aud": list(audience),
-            "client_id": FIRST_PARTY_CLIENT,
-            "iat": now,
-            "exp": now + self._life,
-            "jti": secrets.token_hex(16),
-            "sid": sid,
-            "auth_time": now,
-            "scope": scope,
-            "name": name,
-        }
+        return self._sign(
+            {
+                "sub": sub,
+                "aud": list(audience),
+                "client_id": FIRST_PARTY_CLIENT,
+                "sid": sid,
+                "auth_time": now,
+                "scope": " ".join(scopes),
+                "name": name,
+            },
+            now=now,
+            ends_at=now + self._life,
+        )
+
+    def exchange(
+        self, subject: AccessToken, *, client_id: str, resource: str, scopes: Sequence[str]
+    ) -> IssuedToken:
+        """Sign a token that a service uses for the subject of another token: same login, no longer life.
+
+        The client that gets it is also the current actor. The name stays behind: whoever is asked on somebody's behalf
+        has nobody to greet. [RFC 8693 section 4.1, RFC 9068 section 2.2]
+        """
+        now = int(self._clock())
+        return self._sign(
+            {
+                "sub": subject.subject,
+                "aud": [resource],
+                "client_id": client_id,
+                "sid": subject.login_id,
+                "auth_time": subject.auth_time,
+                "scope": " ".join(scopes),
+                "act": {"sub": client_id},
+            },
+            now=now,
+            ends_at=min(now + self._life, subject.expires_at),
+        )
+
+    def _sign(self, claims: Mapping[str, object], *, now: int, ends_at: int) -> IssuedToken:
+        token = {"iss": self._issuer, "iat": now, "exp": ends_at, "jti": secrets.token_hex(16), **claims}
         key = self._signing_keys.active
-        token = jwt.encode(claims, key.private_key, algorithm="RS256", headers={"typ": "at+jwt", "kid": key.kid})
-        return IssuedToken(token, self._life, scope)
+        signed = jwt.encode(token, key.private_key, algorithm="RS256", headers={"typ": "at+jwt", "kid": key.kid})
+        return IssuedToken(signed, ends_at - now, str(claims["scope"]))

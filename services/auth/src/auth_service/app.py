@@ -36,7 +36,7 @@ def create_app(
     settings: Settings, *, clock: Callable[[], float] = time.time, hasher: PasswordHasher | None = None
 ) -> FastAPI:
     """Return the application. `clock` is seconds since the epoch; `hasher` the Argon2id parameters, if others."""
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     signing_keys = SigningKeys(
         database,
         key_encryption_key_file=settings.key_encryption_key_file,

@@ -45,7 +45,8 @@ class Attempts:
     async def count(self, *, email: str, address: str) -> None:
         """Count one attempt, before it is known how it ends. Raises TooManyAttempts once a limit is passed."""
         now = int(self._clock())
-        async with self._database.writing() as connection:
+        # One after the other: two that meet at the end of a window would each wait for a row that the other holds.
+        async with self._database.writing(exclusive="attempts") as connection:
             await connection.execute(delete(attempts).where(attempts.c.since <= now - self._window))
             wait = await self._raise(connection, _counted("address", address), self._per_address, now)
             # An address that has used up its attempts must not go on using up those of other people's accounts.

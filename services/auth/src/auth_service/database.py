@@ -37,6 +37,14 @@ attempts = Table(
     Column("since", BigInteger, nullable=False, index=True),
 )
 
+used_assertions = Table(
+    "used_assertions",
+    metadata,
+    # A digest of who proved themselves and by what: its length is ours to know, and not the client's to choose.
+    Column("assertion", LargeBinary(32), primary_key=True),
+    Column("until", BigInteger, nullable=False, index=True),
+)
+
 signing_keys = Table(
     "signing_keys",
     metadata,

@@ -11,6 +11,7 @@ from auth_service.database import accounts
 from auth_service.passwords import Passwords, check_new_password
 from service_chassis.database import Database
 from service_chassis.problems import Problem
+from service_chassis.settings import DatabaseSettings
 
 _log = structlog.get_logger()
 
@@ -24,7 +25,7 @@ class AdministratorExists(Problem):
         )
 
 
-async def create_first_administrator(database_url: str, *, email: str, name: str, password: str) -> str:
+async def create_first_administrator(settings: DatabaseSettings, *, email: str, name: str, password: str) -> str:
     """Make the first administrator and return their `sub`; the database is migrated first.
 
     Raises ValueError for an e-mail or a name that cannot be, UnacceptablePassword, AdministratorExists, EmailTaken.
@@ -32,11 +33,11 @@ async def create_first_administrator(database_url: str, *, email: str, name: str
     email = _checked("e-mail", normalise_email, email)
     name = _checked("name", normalise_name, name)
     check_new_password(password, email=email, name=name)
-    database = Database(database_url)
+    database = Database.of(settings)
     try:
         await database.migrate("auth_service")
         password_hash = Passwords(threads=1, queue=0).hash(password)
-        async with database.writing() as connection:
+        async with database.writing(exclusive="first_administrator") as connection:
             existing = await connection.execute(select(accounts.c.sub).where(accounts.c.administrator).limit(1))
             if existing.first():
                 raise AdministratorExists

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service_chassis.settings import ServiceSettings
+from service_chassis.settings import DatabaseSettings, ServiceSettings
 
 WholeSeconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -53,12 +52,9 @@ class Settings(ServiceSettings):
         return f"{self.issuer}/.well-known/jwks.json"
 
 
-class StorageSettings(BaseSettings):
+class StorageSettings(DatabaseSettings):
     """What a command on the database needs to know, and no more."""
 
-    model_config = SettingsConfigDict(env_prefix="SIGNET_", frozen=True, extra="ignore", populate_by_name=True)
-
-    database_url: Annotated[str, Field(validation_alias="DATABASE_URL")]
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
 
 

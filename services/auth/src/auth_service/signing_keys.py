@@ -134,7 +134,7 @@ class SigningKeys:
         # Finding primes takes longer than others should wait for the write lock.
         pair = await asyncio.to_thread(lambda: [_generate(self._bits) for _ in range(2)])
         now = int(self._clock())
-        async with self._database.writing() as connection:
+        async with self._database.writing(exclusive="signing_keys") as connection:
             any_key = await connection.execute(select(signing_keys.c.kid).limit(1))
             is_first = any_key.first() is None
             if is_first:

@@ -75,7 +75,7 @@ class Orders:
 
     async def place(self, subject: str, lines: Sequence[OrderLine]) -> Order:
         """Place an order for a subject; it is durable when this returns. Raises UnfitLines."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(exclusive=f"orders of {subject}") as connection:
             offered = await items_named(connection, {line.sku for line in lines})
             if faults := _faults(lines, offered):
                 raise UnfitLines(faults)
@@ -91,7 +91,7 @@ class Orders:
             order = Order(
                 # 128 random bits: knowing one's own id says nothing about anyone else's. [OWASP ASVS 5.0 section 8.2]
                 id=f"ord_{secrets.token_urlsafe(16)}",
-                # Read while no other order can be placed, so that the newest has the latest time.
+                # Read while the subject can place no other order, so that the newest has the latest time.
                 placed_at=datetime.fromtimestamp(self._clock(), UTC),
                 items=items,
                 total=_total(items),

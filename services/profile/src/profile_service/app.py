@@ -30,7 +30,7 @@ def create_app(
 
     `network` carries the fetches of the key set, the real one by default; `clock` gives seconds since the epoch.
     """
-    database = Database(settings.database_url)
+    database = Database.of(settings)
     # Proxies of the environment are for the way out, never for the way to our own issuer.
     http = httpx.AsyncClient(transport=network, trust_env=False, timeout=settings.key_set_deadline)
     key_set = RemoteKeySet(

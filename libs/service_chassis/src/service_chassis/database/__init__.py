@@ -1,0 +1,163 @@
+"""One service's own database, SQLite or PostgreSQL, by SQLAlchemy Core, with migrations applied at start."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import structlog
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable
+from service_chassis.database.migration import upgrade
+from service_chassis.database.postgresql import Postgresql
+from service_chassis.database.sqlite import Sqlite
+from service_chassis.database_url import checked_database_url
+from service_chassis.settings import DatabaseSettings
+
+__all__ = ["Database", "OutcomeUnknown", "StorageUnavailable"]
+
+_log = structlog.get_logger()
+
+BUSY_SECONDS = 2.0
+"""How long a writer waits for another before it is told that the database is locked."""
+
+MIGRATION_SECONDS = 60.0
+"""How long a process waits at start for another that is migrating."""
+
+
+class _Kind(Protocol):
+    @property
+    def reads(self) -> Mapping[str, Any]: ...
+    @property
+    def writes(self) -> Mapping[str, Any]: ...
+    def engine(self) -> AsyncEngine: ...
+    def migrating_engine(self, *, patience: float) -> AsyncEngine: ...
+    async def exclude(self, connection: AsyncConnection, name: str) -> None: ...
+    def passing_fault(self, error: BaseException, connection: Connection | None = None, /) -> str | None: ...
+
+
+class Database:
+    """A service's database, opened lazily.
+
+    `url` is `sqlite+aiosqlite:////path/to/file.db` or `postgresql://user@host/database`; ValueError says what else it
+    is. `reading` and `writing` hand out a connection inside a transaction. `patience` is how many seconds a statement
+    waits for another process's lock. The rest is for PostgreSQL alone, and explained there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience: float = BUSY_SECONDS,
+        password_file: Path | None = None,
+        pool_size: int = 10,
+        statement_timeout: float = 2.5,
+    ) -> None:
+        checked = make_url(checked_database_url(url))
+        self._kind: _Kind
+        if checked.get_backend_name() == "sqlite":
+            self._kind = Sqlite(checked, patience=patience)
+        else:
+            self._kind = Postgresql(
+                checked,
+                password_file=password_file,
+                pool_size=pool_size,
+                patience=patience,
+                statement_timeout=statement_timeout,
+            )
+        self._engine = self._watched(self._kind.engine())
+
+    @classmethod
+    def of(cls, settings: DatabaseSettings) -> Self:
+        """Return the database that a process's settings name."""
+        return cls(
+            settings.database_url,
+            password_file=settings.database_password_file,
+            pool_size=settings.database_pool_size,
+            statement_timeout=settings.database_statement_timeout,
+        )
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that sees one state of the database. Raises StorageUnavailable."""
+        async with self._transaction(self._engine, self._kind.reads) as connection:
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def writing(self, exclusive: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """Give a connection whose changes, all or none, are durable once the block ends. Raises StorageUnavailable.
+
+        On SQLite it begins IMMEDIATE: nobody else writes meanwhile, so that a transaction that reads first can never
+        fail half way. On PostgreSQL it is READ COMMITTED, and others write meanwhile: whoever reads and then writes
+        what must still be true names it, and blocks of the same `exclusive` name run one after the other.
+        """
+        async with self._transaction(self._engine, self._kind.writes) as connection:
+            if exclusive is not None:
+                await self._kind.exclude(connection, exclusive)
+            yield connection
+
+    async def migrate(self, package: str) -> None:
+        """Bring the schema up to the newest revision in `<package>/migrations`, in one transaction.
+
+        Several processes may start at once: who waited for the lock finds nothing left to do. A process that is killed
+        half way has changed nothing. Raises StorageUnavailable.
+        """
+        engine = self._watched(self._kind.migrating_engine(patience=MIGRATION_SECONDS))
+        try:
+            async with self._transaction(engine, self._kind.writes) as connection:
+                await self._kind.exclude(connection, "migrations")
+                await connection.run_sync(upgrade, package)
+        finally:
+            await engine.dispose()
+
+    async def ready(self) -> str | None:
+        """Answer None when the database answers, or a sentence: a check for `/readyz`."""
+        try:
+            async with self.reading() as connection:
+                await connection.execute(text("SELECT 1"))
+        except StorageUnavailable as error:
+            return error.detail
+        return None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine, options: Mapping[str, Any]) -> AsyncIterator[AsyncConnection]:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                connection = await held.enter_async_context(engine.connect())
+            except PoolTimeoutError as error:
+                raise _unavailable("no_free_connection") from error
+            except (OSError, DBAPIError) as error:
+                if (fault := self._kind.passing_fault(error)) is not None:
+                    raise _unavailable(fault) from error
+                raise
+            await connection.execution_options(**options)
+            async with connection.begin() as transaction:
+                yield connection
+                try:
+                    await transaction.commit()
+                except StorageUnavailable as error:
+                    raise OutcomeUnknown from error
+
+    def _watched(self, engine: AsyncEngine) -> AsyncEngine:
+        # In the middle of a block, only what the engine itself met is the database's fault.
+        event.listen(engine.sync_engine, "handle_error", self._tell_passing_faults)
+        return engine
+
+    def _tell_passing_faults(self, context: ExceptionContext) -> None:
+        fault = self._kind.passing_fault(context.original_exception, context.connection)
+        if fault is not None or context.is_disconnect:
+            raise _unavailable(fault or "connection_lost")
+
+
+def _unavailable(fault: str) -> StorageUnavailable:
+    _log.warning("storage_unavailable", fault=fault)
+    return StorageUnavailable()

@@ -1,0 +1,1 @@
+"""A package whose migration takes its time."""
