@@ -54,6 +54,8 @@ def served_schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSche
         ("POST", "/login", GenerationMode.NEGATIVE),
         ("POST", "/register", GenerationMode.POSITIVE),
         ("POST", "/register", GenerationMode.NEGATIVE),
+        ("POST", "/oauth/token", GenerationMode.POSITIVE),
+        ("POST", "/oauth/token", GenerationMode.NEGATIVE),
         ("GET", "/.well-known/jwks.json", GenerationMode.POSITIVE),
         ("GET", "/.well-known/oauth-authorization-server", GenerationMode.POSITIVE),
     ],
@@ -83,6 +85,7 @@ def test_every_endpoint_documents_its_refusals(served_schema: BaseSchema) -> Non
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
         "/login",
+        "/oauth/token",
         "/register",
     ]
     for path, success, own in (("/login", "200", "401"), ("/register", "201", "409")):
@@ -94,6 +97,28 @@ def test_every_endpoint_documents_its_refusals(served_schema: BaseSchema) -> Non
                 assert media_type == "application/problem+json"
                 assert content["example"]["status"] == int(status)
                 assert content["example"]["reason"]
+
+
+def test_the_token_endpoint_documents_its_form_and_its_refusals(served_schema: BaseSchema) -> None:
+    """It takes a form and nothing else, and says each refusal in the shape that it has there."""
+    operation = served_schema.raw_schema["paths"]["/oauth/token"]["post"]
+    ((media_type, form),) = operation["requestBody"]["content"].items()
+    assert media_type == "application/x-www-form-urlencoded"
+    assert sorted(form["schema"]["required"]) == [
+        "client_assertion",
+        "client_assertion_type",
+        "grant_type",
+        "resource",
+        "subject_token",
+        "subject_token_type",
+    ]
+    responses = operation["responses"]
+    assert sorted(responses) == ["200", "400", "401", "413", "415", "503"]
+    for status, error in (("400", "invalid_request"), ("401", "invalid_client"), ("503", "temporarily_unavailable")):
+        example = responses[status]["content"]["application/json"]["example"]
+        assert (example["status"], example["error"]) == (int(status), error)
+    for status in ("413", "415"):
+        assert list(responses[status]["content"]) == ["application/problem+json"]
 
 
 def _wait_for(url: str) -> None:

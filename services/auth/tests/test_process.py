@@ -133,7 +133,7 @@ async def test_a_lost_key_file_is_said_in_a_sentence(tmp_path: Path) -> None:
     file.unlink()
     status, _, said = await command(env=environment(tmp_path))
     assert status == 1
-    assert said.splitlines()[-1].startswith("The database holds signing keys, but the file that opens them")
+    assert said.splitlines()[-1].startswith("The database holds private keys, but the file that opens them")
     assert "Traceback" not in said
     assert not file.exists()
 

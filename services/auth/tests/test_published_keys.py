@@ -56,15 +56,19 @@ async def test_the_life_of_a_cached_key_set_is_a_setting(start: Start) -> None:
 
 
 async def test_the_metadata_says_what_there_is(auth: Auth) -> None:
-    """Issuer, key set and scopes; no endpoint and no grant that does not exist. [RFC 8414 section 2]"""
+    """Issuer, key set, token endpoint and scopes; no endpoint and no grant that does not exist. [RFC 8414 section 2]"""
     answer = await auth.client.get("/.well-known/oauth-authorization-server")
     assert answer.headers["content-type"] == "application/json"
     metadata = answer.json()
     assert metadata["issuer"] == "http://localhost:8080"
     assert metadata["jwks_uri"] == "http://localhost:8080/.well-known/jwks.json"
-    assert metadata["response_types_supported"] == metadata["grant_types_supported"] == []
+    assert metadata["token_endpoint"] == "http://localhost:8080/oauth/token"
+    assert metadata["response_types_supported"] == []
+    assert metadata["grant_types_supported"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
+    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert metadata["token_endpoint_auth_signing_alg_values_supported"] == ["RS256"]
     assert len(metadata["scopes_supported"]) == 9
-    assert not [name for name in metadata if name.endswith("_endpoint")]
+    assert [name for name in metadata if name.endswith("_endpoint")] == ["token_endpoint"]
 
 
 async def test_no_route_is_open_but_the_listed_ones(auth: Auth) -> None:

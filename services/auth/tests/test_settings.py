@@ -96,7 +96,7 @@ def test_the_defaults_are_the_protocols() -> None:
 
 
 def test_secrets_and_places_have_no_default() -> None:
-    """The issuer, the database and the key file must be said; the clock and the hasher are arguments."""
+    """The issuer, the database and the key file must be said; the clock, the hasher and the network are arguments."""
     required = {name for name, field in Settings.model_fields.items() if field.is_required()}
     assert required == {"port", "database_url", "issuer", "key_encryption_key_file"}
-    assert list(inspect.signature(create_app).parameters) == ["settings", "clock", "hasher"]
+    assert list(inspect.signature(create_app).parameters) == ["settings", "clock", "hasher", "network"]

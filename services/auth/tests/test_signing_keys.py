@@ -16,9 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from auth_service.key_encryption import KeyEncryptionKey, KeysUnusable, _make
 from auth_service.signing_keys import SigningKeys, _private_bytes, public_jwk
 from service_chassis.database import Database
+from service_chassis.sealing import KeyEncryptionKey, KeysUnusable
 from token_verification import AccessTokenVerifier, StaticKeySet
 
 if TYPE_CHECKING:
@@ -93,15 +93,6 @@ async def test_replicas_that_start_at_once_make_one_pair(database: Database, tmp
         await each.close()
 
 
-def test_a_key_file_is_never_replaced(tmp_path: Path) -> None:
-    """Who finds, when its own is ready, that another process has made the file meanwhile, leaves that one there."""
-    file = tmp_path / "kek"
-    file.write_bytes(b"another process was first, by bits")
-    _make(file)
-    assert file.read_bytes() == b"another process was first, by bits"
-    assert list(tmp_path.iterdir()) == [file]
-
-
 async def test_private_keys_lie_sealed(database: Database, tmp_path: Path) -> None:
     """Nothing in the database opens without the file, and a sealed key opens only as the key it is."""
     keys = keys_of(database, tmp_path / "kek")
@@ -138,7 +129,7 @@ async def test_a_lost_key_encryption_key_stops_the_start(database: Database, tmp
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (bytes(32), "does not open the signing keys"),
+        (bytes(32), "does not open the private keys"),
         (b"", "has 0 bytes and not 32"),
         (bytes(33), "has 33 bytes and not 32"),
     ],
@@ -192,17 +183,6 @@ async def test_the_database_itself_allows_one_active_key(database: Database, tmp
         for state in ("active", "sleeping"):
             with pytest.raises(sqlite3.IntegrityError):
                 connection.execute("UPDATE signing_keys SET state = ? WHERE state = 'pending'", (state,))
-
-
-async def test_a_file_that_others_can_read_is_warned_of(
-    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A key-encryption key with a wide mode still opens the keys, since an orchestrator may set it, but is logged."""
-    file = tmp_path / "kek"
-    await keys_of(database, file).open()
-    file.chmod(0o644)
-    await keys_of(database, file).open()
-    assert "key_encryption_key_is_readable_by_others" in capsys.readouterr().out
 
 
 async def test_a_key_id_is_the_thumbprint() -> None:

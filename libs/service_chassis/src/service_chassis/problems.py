@@ -49,8 +49,8 @@ class Unavailable(Problem):
         super().__init__(503, reason, detail, headers={"Retry-After": str(retry_after)})
 
 
-def problem_body(problem: Problem) -> bytes:
-    """Return the JSON document of a problem, for those who answer without a framework."""
+def problem_members(problem: Problem) -> dict[str, object]:
+    """Return what the document of a problem says, for answers that say more beside it."""
     document = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
@@ -58,7 +58,12 @@ def problem_body(problem: Problem) -> bytes:
         "detail": problem.detail,
         "reason": problem.reason,
     }
-    return json.dumps(document | problem.extras, ensure_ascii=False).encode()
+    return document | problem.extras
+
+
+def problem_body(problem: Problem) -> bytes:
+    """Return the JSON document of a problem, for those who answer without a framework."""
+    return json.dumps(problem_members(problem), ensure_ascii=False).encode()
 
 
 def problem_response(problem: Problem) -> Response:

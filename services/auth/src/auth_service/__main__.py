@@ -9,11 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from auth_service.app import create_app
 from auth_service.first_administrator import create_first_administrator
-from auth_service.key_encryption import KeysUnusable
 from auth_service.settings import Settings, StorageSettings
 from service_chassis.database import StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.problems import Problem
+from service_chassis.sealing import KeysUnusable
 from service_chassis.server import serve
 from service_chassis.settings import read_settings
 

@@ -49,14 +49,13 @@ class AccessTokens:
         )
 
     def exchange(
-        self, subject: AccessToken, *, client_id: str, resource: str, scopes: Sequence[str]
+        self, subject: AccessToken, *, client_id: str, resource: str, scopes: Sequence[str], now: int
     ) -> IssuedToken:
         """Sign a token that a service uses for the subject of another token: same login, no longer life.
 
         The client that gets it is also the current actor. The name stays behind: whoever is asked on somebody's behalf
-        has nobody to greet. [RFC 8693 section 4.1, RFC 9068 section 2.2]
+        has nobody to greet. `now` lies before the other token's end. [RFC 8693 section 4.1, RFC 9068 section 2.2]
         """
-        now = int(self._clock())
         return self._sign(
             {
                 "sub": subject.subject,

@@ -4,28 +4,33 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 
+import httpx
 from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from auth_service.access_tokens import AccessTokens
 from auth_service.accounts import Accounts
 from auth_service.attempts import Attempts
+from auth_service.clients import Clients
 from auth_service.endpoints.accounts import accounts_router
 from auth_service.endpoints.keys import keys_router
 from auth_service.endpoints.logins import logins_router
+from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
 from auth_service.settings import LONGEST_ACCESS_TOKEN_LIFE, Settings
 from auth_service.signing_keys import SigningKeys
+from auth_service.token_exchange import TokenExchange
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
-from token_verification import AccessTokenVerifier
+from token_verification import AccessTokenVerifier, RemoteKeySet
 from token_verification.fastapi import protect
 
 PUBLIC_ROUTES = OPERATIONS_ROUTES | {
     "POST /register",
     "POST /login",
+    f"POST {TOKEN_PATH}",
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
 }
@@ -33,9 +38,17 @@ PUBLIC_ROUTES = OPERATIONS_ROUTES | {
 
 
 def create_app(
-    settings: Settings, *, clock: Callable[[], float] = time.time, hasher: PasswordHasher | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], float] = time.time,
+    hasher: PasswordHasher | None = None,
+    network: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """Return the application. `clock` is seconds since the epoch; `hasher` the Argon2id parameters, if others."""
+    """Return the application.
+
+    `clock` is seconds since the epoch; `hasher` the Argon2id parameters, if others; `network` carries the fetches of
+    services' keys, the real one by default.
+    """
     database = Database.of(settings)
     signing_keys = SigningKeys(
         database,
@@ -55,12 +68,47 @@ def create_app(
     access_tokens = AccessTokens(signing_keys, issuer=settings.issuer, life=settings.access_token_life, clock=clock)
     logins = Logins(database, accounts=accounts, attempts=attempts, passwords=passwords, access_tokens=access_tokens)
 
+    # Proxies of the environment are for the way out, never for the way to our own services.
+    http = httpx.AsyncClient(transport=network, trust_env=False, timeout=settings.client_key_set_deadline)
+    clients = Clients(
+        settings.services,
+        database=database,
+        key_set_of=lambda service: RemoteKeySet(
+            service.jwks_uri,
+            issuer=service.client_id,
+            http=http,
+            default_max_age=settings.client_key_set_max_age,
+            retry_first=settings.client_key_set_retry_first,
+            retry_last=settings.client_key_set_retry_last,
+            cooldown=settings.client_key_set_cooldown,
+            keep_for=settings.client_key_set_keep_for,
+            deadline=settings.client_key_set_deadline,
+        ),
+        issuer=settings.issuer,
+        leeway=settings.leeway,
+        longest_life=settings.client_assertion_life,
+        clock=clock,
+    )
+
+    def verifier_for(audience: str) -> AccessTokenVerifier:
+        return AccessTokenVerifier(
+            issuer=settings.issuer,
+            audience=audience,
+            key_set=signing_keys,
+            leeway=settings.leeway,
+            max_life=LONGEST_ACCESS_TOKEN_LIFE,
+            clock=clock,
+        )
+
+    exchange = TokenExchange(access_tokens, verifier_for=verifier_for, clock=clock)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             await database.migrate("auth_service")
             await signing_keys.open()
-            yield
+            async with http, clients:
+                yield
         finally:
             passwords.close()
             await database.close()
@@ -69,16 +117,16 @@ def create_app(
     app.include_router(accounts_router(accounts, trust_forwarded=settings.trust_forwarded))
     app.include_router(logins_router(logins, trust_forwarded=settings.trust_forwarded))
     app.include_router(
-        keys_router(signing_keys, issuer=settings.issuer, jwks_uri=settings.jwks_uri, max_age=settings.key_set_max_age)
+        keys_router(
+            signing_keys,
+            issuer=settings.issuer,
+            jwks_uri=settings.jwks_uri,
+            token_endpoint=f"{settings.issuer}{TOKEN_PATH}",
+            max_age=settings.key_set_max_age,
+        )
     )
-    take_json(app)
-    verifier = AccessTokenVerifier(
-        issuer=settings.issuer,
-        audience="urn:signet:auth",
-        key_set=signing_keys,
-        max_life=LONGEST_ACCESS_TOKEN_LIFE,
-        clock=clock,
-    )
-    protect(app, verifier, public=PUBLIC_ROUTES)
+    app.include_router(tokens_router(clients, exchange))
+    take_json(app, forms={TOKEN_PATH})
+    protect(app, verifier_for("urn:signet:auth"), public=PUBLIC_ROUTES)
     observe(app, readiness={"database": database.ready, "signing_keys": signing_keys.ready})
     return app

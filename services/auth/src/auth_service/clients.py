@@ -10,8 +10,7 @@ from typing import Annotated, Final, Self
 
 import structlog
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, TypeAdapter
-from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, text
 
 from auth_service.access_tokens import FIRST_PARTY_CLIENT
 from auth_service.database import used_assertions
@@ -49,6 +48,7 @@ def _url(written: str) -> str:
 
 
 _Resource = Annotated[str, AfterValidator(_known_resource)]
+_Scope = Annotated[str, AfterValidator(_known_scope)]
 
 
 class Service(BaseModel):
@@ -61,7 +61,7 @@ class Service(BaseModel):
     """The resource server that this service is: a token that it wants to exchange must name it."""
     jwks_uri: Annotated[str, AfterValidator(_url)]
     """Where it publishes its client key, inside the system."""
-    may_ask: Mapping[_Resource, Annotated[tuple[Annotated[str, AfterValidator(_known_scope)], ...], Field(min_length=1)]]
+    may_ask: Mapping[_Resource, Annotated[tuple[_Scope, ...], Field(min_length=1)]]
     """The scopes it may ask for, by resource server."""
 
 
@@ -84,7 +84,9 @@ class Clients:
         self._database = database
         self._key_set_of = key_set_of
         self._leeway = leeway
+        self._longest_life = longest_life
         self._clock = clock
+        self._prune_at = 0.0
         self._verifier = ClientAssertionVerifier(
             issuer=issuer, keys_of=self._keys_of, leeway=leeway, max_life=longest_life, clock=clock
         )
@@ -133,16 +135,24 @@ class Clients:
 
         A leeway longer than that: another replica's clock may be behind the one by which this one forgets.
         """
+        await self._prune()
         used = hashlib.sha256(f"{assertion.client_id} {assertion.assertion_id}".encode()).digest()
         until = int(assertion.expires_at + 2 * self._leeway) + 1
         async with self._database.writing() as connection:
-            await connection.execute(delete(used_assertions).where(used_assertions.c.until <= int(self._clock())))
-            insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            # One statement decides, so that of two at once exactly one finds that it was first.
-            first = await connection.execute(
-                insert(used_assertions)
-                .values(assertion=used, until=until)
-                .on_conflict_do_nothing()
-                .returning(used_assertions.c.until)
-            )
-            return first.first() is not None
+            return (await connection.execute(_USE, {"assertion": used, "until": until})).first() is not None
+
+    async def _prune(self) -> None:
+        now = int(self._clock())
+        if now < self._prune_at:
+            return
+        self._prune_at = now + self._longest_life
+        # One replica after the other: two would each wait for rows that the other is about to delete.
+        async with self._database.writing(exclusive="used_assertions") as connection:
+            await connection.execute(delete(used_assertions).where(used_assertions.c.until <= now))
+
+
+# One statement decides, so that of two at once exactly one finds that it was first.
+_USE = text(
+    "INSERT INTO used_assertions (assertion, until) VALUES (:assertion, :until)"
+    " ON CONFLICT (assertion) DO NOTHING RETURNING until"
+)

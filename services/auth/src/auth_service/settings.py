@@ -1,18 +1,31 @@
 """What an operator can set. Durations are in seconds; the defaults are the protocol's."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
 
-from service_chassis.settings import DatabaseSettings, ServiceSettings
+from auth_service.clients import Service
+from service_chassis.settings import DatabaseSettings, Seconds, ServiceSettings
+from token_verification.client_assertion import LONGEST_LIFE as LONGEST_ASSERTION_LIFE
 
 WholeSeconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
 
 LONGEST_ACCESS_TOKEN_LIFE = 600
 """Verifiers refuse a token that lives longer, in seconds."""
+
+
+def _read_json(written: Any) -> Any:  # noqa: ANN401 -- before validation it may be anything
+    if not isinstance(written, str):
+        return written
+    try:
+        return json.loads(written)
+    except ValueError:
+        raise ValueError("is not JSON") from None
 
 
 class Settings(ServiceSettings):
@@ -25,6 +38,20 @@ class Settings(ServiceSettings):
     signing_key_bits: Annotated[Literal[2048, 3072], BeforeValidator(int)] = 3072
     access_token_life: Annotated[int, Field(ge=1, le=LONGEST_ACCESS_TOKEN_LIFE)] = 300
     key_set_max_age: WholeSeconds = 300
+
+    services: Annotated[tuple[Service, ...], NoDecode, BeforeValidator(_read_json)] = ()
+    """The services that may exchange their callers' tokens, as a JSON list; see `Service` for what each says."""
+    client_assertion_life: Annotated[int, Field(ge=1, le=LONGEST_ASSERTION_LIFE)] = LONGEST_ASSERTION_LIFE
+    """How long an assertion of a service may be good for: so long each one used is remembered."""
+    leeway: Annotated[float, Field(ge=0)] = 5.0
+    """How far a service's clock may be off, or another replica's."""
+    client_key_set_max_age: Seconds = 300.0
+    client_key_set_retry_first: Seconds = 1.0
+    client_key_set_retry_last: Seconds = 30.0
+    client_key_set_cooldown: Seconds = 10.0
+    client_key_set_keep_for: Seconds = 3600.0
+    client_key_set_deadline: Seconds = 3.0
+    """These six mean, for the key sets of services, what the parameters of those names mean at RemoteKeySet."""
 
     hashing_threads: Annotated[int, Field(ge=1, le=16)] = 1
     """Each does about 60 hashes a second and keeps 19 MiB."""
@@ -45,6 +72,14 @@ class Settings(ServiceSettings):
         if fault := _fault_of_issuer(issuer):
             raise ValueError(fault)
         return issuer
+
+    @field_validator("services")
+    @classmethod
+    def _tell_apart(cls, services: tuple[Service, ...]) -> tuple[Service, ...]:
+        for names in ([service.client_id for service in services], [service.audience for service in services]):
+            if len(set(names)) != len(names):
+                raise ValueError("name a client or an audience twice")
+        return services
 
     @property
     def jwks_uri(self) -> str:

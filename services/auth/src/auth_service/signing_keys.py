@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy import Row, insert, select
 
 from auth_service.database import signing_keys
-from auth_service.key_encryption import KeyEncryptionKey, KeysUnusable
 from service_chassis.conditional_requests import entity_tag
 from service_chassis.database import Database
+from service_chassis.sealing import KeyEncryptionKey, KeysUnusable
 from token_verification import StaticKeySet
 from token_verification.key_set import VerificationKey
 

@@ -42,24 +42,25 @@ class TokenExchange:
         """
         if resource not in client.may_ask:
             raise TokenRefusal("invalid_target", f"{client.client_id} may ask for no token for that resource.")
-        subject = await self._subject_of(client, subject_token)
+        now = int(self._clock())
+        subject = await self._subject_of(client, subject_token, now)
         scopes = _narrowed(subject, client.may_ask[resource], scope)
         # As at a login, signing takes a thread longer than the loop should be held up.
         token = await asyncio.to_thread(
-            self._access_tokens.exchange, subject, client_id=client.client_id, resource=resource, scopes=scopes
+            self._access_tokens.exchange, subject, client_id=client.client_id, resource=resource, scopes=scopes, now=now
         )
         _log.info(
             "token_exchanged", client=client.client_id, sub=subject.subject, sid=subject.login_id, resource=resource
         )
         return token
 
-    async def _subject_of(self, client: Service, subject_token: str) -> AccessToken:
+    async def _subject_of(self, client: Service, subject_token: str, now: int) -> AccessToken:
         """Verify the subject token as the client itself would: it must be for the client, and for someone's login."""
         try:
             subject = await self._verifier_for(client.audience).verify(subject_token)
         except InvalidToken as refusal:
             raise _unfit(refusal.reason, f"The subject token is refused: {refusal.detail}") from None
-        if subject.expires_at <= self._clock():
+        if subject.expires_at <= now:
             # A verifier grants a leeway between clocks, but nothing issued now could end before it began.
             raise _unfit("expired", "The subject token has expired.")
         if subject.actor is not None:

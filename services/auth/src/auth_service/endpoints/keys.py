@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse
 from auth_service.scopes import SCOPES
 from auth_service.signing_keys import SigningKeys
 from service_chassis.conditional_requests import is_unchanged
+from token_verification.token_exchange import GRANT_TYPE
 
 JWK_SET_MEDIA_TYPE = "application/jwk-set+json"
 
@@ -32,10 +33,12 @@ _KEY_SET_SCHEMA = {
     },
 }
 _IF_NONE_MATCH = {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
-_METADATA_SCHEMA = {"type": "object", "required": ["issuer", "jwks_uri", "response_types_supported"]}
+_METADATA_SCHEMA = {"type": "object", "required": ["issuer", "token_endpoint", "jwks_uri", "response_types_supported"]}
 
 
-def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_age: int) -> APIRouter:
+def keys_router(
+    signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, token_endpoint: str, max_age: int
+) -> APIRouter:
     """Return the routes of the key set and of the metadata; `max_age` is in seconds."""
     router = APIRouter(tags=["keys"])
     caching = f"public, max-age={max_age}"
@@ -64,14 +67,17 @@ def keys_router(signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, max_ag
             return Response(status_code=304, headers=headers)
         return Response(document.body, headers=headers, media_type=JWK_SET_MEDIA_TYPE)
 
-    # A list with nothing in it would be left out (section 3.2), but without these two a client would have to assume
-    # the grants and responses of a server with an authorization endpoint, which there is not (section 2).
+    # A list with nothing in it would be left out (section 3.2), but without this one a client would have to assume the
+    # responses of a server with an authorization endpoint, which there is not (section 2).
     metadata = {
         "issuer": issuer,
+        "token_endpoint": token_endpoint,
         "jwks_uri": jwks_uri,
         "scopes_supported": list(SCOPES),
         "response_types_supported": [],
-        "grant_types_supported": [],
+        "grant_types_supported": [GRANT_TYPE],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
     }
 
     @router.get(

@@ -1,4 +1,4 @@
-"""The key-encryption key: 32 bytes in a file of their own, under which private keys lie in the database."""
+"""Sealing: a service's private keys lie in its database under a key-encryption key, 32 bytes in a file of their own."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 
 
 class KeysUnusable(Exception):  # noqa: N818 -- a state of things that a person has to look at, said in one sentence
-    """The signing keys and the key-encryption key do not fit together, or one of them cannot be had."""
+    """The keys in the database and the key-encryption key do not fit together, or one of them cannot be had."""
 
 
 class KeyEncryptionKey:
@@ -32,7 +32,7 @@ class KeyEncryptionKey:
             mode = file.stat().st_mode
         except FileNotFoundError:
             raise KeysUnusable(
-                f"The database holds signing keys, but the file that opens them, {file}, is not there: "
+                f"The database holds private keys, but the file that opens them, {file}, is not there: "
                 "put it back, or start with an empty database."
             ) from None
         except OSError as error:
@@ -65,7 +65,7 @@ class KeyEncryptionKey:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
         except (InvalidTag, ValueError):
             raise KeysUnusable(
-                "The key-encryption key does not open the signing keys in the database: one of the two is from "
+                "The key-encryption key does not open the private keys in the database: one of the two is from "
                 "another installation or another backup."
             ) from None
 
