@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from signet.admin import create_administrator
 from signet.demo import demo as tell_demo
 from signet.failure import Failure
+from signet.inspector.commands import jwks, token
 from signet.up import up as run_up
 
 app = typer.Typer(
@@ -44,6 +46,10 @@ def demo(
     raise typer.Exit(tell_demo(Console(), pause=pause))
 
 
+app.command()(jwks)
+app.command()(token)
+
+
 @admin.command("create")
 def admin_create(
     *,
@@ -75,7 +81,8 @@ def main() -> None:
 
 def _fail(sentence: str, *, excerpt: str = "", status: int = 1) -> None:
     errors = Console(stderr=True)
-    errors.print(f"[bold red]signet:[/] {sentence}", highlight=False, soft_wrap=True)
+    # As text, not as markup: the sentence may quote what somebody else has written.
+    errors.print(Text.assemble(("signet:", "bold red"), " ", sentence), highlight=False, soft_wrap=True)
     for line in excerpt.splitlines():
         errors.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     sys.exit(status)
