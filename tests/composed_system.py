@@ -156,3 +156,14 @@ class ComposedSystem(System):
             cwd=ROOT,
             env=environment,
         )
+
+
+class OverlaidSystem(ComposedSystem):
+    """The containers with PostgreSQL and two replicas of each service. `container` and `inside` mean the first one."""
+
+    def containers(self, service: str) -> list[str]:
+        """Return the ids of all of a service's containers."""
+        return sorted(self.compose(f"ps -aq {service}").split())
+
+    def container(self, service: str) -> str:
+        return self.containers(service)[0]

@@ -1,4 +1,5 @@
-"""The same tests for two stacks: the embedded processes always, docker compose where an engine answers.
+"""The same tests for three stacks: the embedded processes always, docker compose where an engine answers, and its
+overlay with PostgreSQL and replicas where that has the image.
 
 STACK=compose makes a missing engine a failure, STACK=embedded leaves the containers out.
 """
@@ -12,7 +13,9 @@ from types import FrameType
 
 import pytest
 from pytest_docker.plugin import Services
-from tests.composed_system import ComposedSystem, containers, why_no_engine
+from tests.composed_system import ComposedSystem, OverlaidSystem, containers, why_no_engine
+from tests.postgresql_plugin import WISH as POSTGRES
+from tests.postgresql_server import why_no_container
 from tests.running_system import ROOT, EmbeddedSystem, Person, System
 
 from signet.ports import free_ports
@@ -29,9 +32,17 @@ def why_not_compose() -> str | None:
     return "STACK=embedded leaves it out" if STACK == "embedded" else why_no_engine()
 
 
+@functools.cache
+def why_not_overlay() -> str | None:
+    """Return None when the tests run on the overlay with PostgreSQL too, or why not."""
+    if lack := why_not_compose():
+        return lack
+    return "POSTGRES=off leaves it out" if POSTGRES == "off" else why_no_container()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "stack(kind): a claim about one kind of stack alone, embedded or compose")
+    config.addinivalue_line("markers", "stack(kind): a claim about one kind of stack: embedded, compose, postgres")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -39,11 +50,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "system" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("stack")
-    kinds = [marker.args[0]] if marker else ["embedded", "compose"]
-    lack = why_not_compose()
-    stacks: list[object] = [kind for kind in kinds if kind == "embedded" or not lack]
+    lacks = {"embedded": None, "compose": why_not_compose(), "postgres": why_not_overlay()}
+    kinds = [marker.args[0]] if marker else list(lacks)
+    stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
     if not stacks:
-        stacks = [pytest.param("compose", marks=pytest.mark.skip(reason=f"docker compose: {lack}"))]
+        stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]
     metafunc.parametrize("system", stacks, indirect=True, scope="session")
 
 
@@ -62,6 +73,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was not run."""
     if lack := why_not_compose():
         terminalreporter.write_line(f"docker compose was not run: {lack}.", yellow=True)
+    elif lack := why_not_overlay():
+        terminalreporter.write_line(f"The overlay with PostgreSQL was not run: {lack}.", yellow=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,8 +92,8 @@ def _termination_cleans_up() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Run the system that all tests of one stack share: leave it as it was found."""
-    if request.param == "compose":
-        composed = request.getfixturevalue("composed_system")
+    if request.param in {"compose", "postgres"}:
+        composed = request.getfixturevalue("composed_system" if request.param == "compose" else "overlaid_system")
         yield composed
         composed.close()
     else:
@@ -91,6 +104,15 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def composed_system(docker_services: Services, docker_compose_project_name: str, door_port: int) -> ComposedSystem:
     return ComposedSystem(docker_services, project=docker_compose_project_name, port=door_port)
+
+
+@pytest.fixture(scope="session")
+def overlaid_system(docker_setup: list[str], docker_cleanup: list[str]) -> Iterator[OverlaidSystem]:
+    """Run the overlay, beside the other containers and with no name or port in common."""
+    port, project = free_ports(1)[0], f"signet-test-{secrets.token_hex(4)}"
+    files = [str(ROOT / "docker-compose.yml"), str(ROOT / "deploy" / "compose.postgres.yml")]
+    with containers(compose_command(port), files, project, setup=docker_setup, cleanup=docker_cleanup) as services:
+        yield OverlaidSystem(services, project=project, port=port)
 
 
 @pytest.fixture(scope="session")
@@ -123,8 +145,11 @@ def door_port() -> int:
 
 @pytest.fixture(scope="session")
 def docker_compose_command(door_port: int) -> str:
-    url = f"http://localhost:{door_port}"
-    return f"env SIGNET_ADDRESS=127.0.0.1 SIGNET_PORT={door_port} SIGNET_PUBLIC_URL={url} docker compose"
+    return compose_command(door_port)
+
+
+def compose_command(port: int) -> str:
+    return f"env SIGNET_ADDRESS=127.0.0.1 SIGNET_PORT={port} SIGNET_PUBLIC_URL=http://localhost:{port} docker compose"
 
 
 @pytest.fixture(scope="session")
