@@ -1,4 +1,4 @@
-"""The real service on a database file of its own, with a fake issuer in place of auth."""
+"""The real service on a database of its own, SQLite or PostgreSQL, with a fake issuer in place of auth."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.postgresql_plugin import NewDatabase
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -22,10 +23,10 @@ def issuer() -> FakeIssuer:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, issuer: FakeIssuer) -> Settings:
+def settings(new_database: NewDatabase, tmp_path: Path, issuer: FakeIssuer) -> Settings:
     """Give settings under which the data lie in the test's own folder."""
     return Settings(
-        DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/profile.db",
+        DATABASE_URL=new_database(tmp_path / "profile.db", "profile_service"),
         port=1,
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,

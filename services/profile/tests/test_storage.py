@@ -1,18 +1,19 @@
 """When the database cannot be used: 503, and nothing that was acknowledged is lost."""
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
+from service_chassis.database import Database
 from token_verification.testing import FakeIssuer
 
 Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -20,20 +21,24 @@ Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 ANY = {"If-Match": "*"}
 
 
-async def test_a_locked_database_refuses_writes_and_goes_on_reading(client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_a_locked_database_refuses_writes_and_goes_on_reading(
+    client: httpx.AsyncClient, settings: Settings, database_kind: str
+) -> None:
     """503 with Retry-After for a write while another holds the lock; afterwards it works again."""
     acknowledged = await client.patch("/api/profile", json={"bio": "kept"}, headers=ANY)
-    other = sqlite3.connect(tmp_path / "profile.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    refused = await client.patch("/api/profile", json={"bio": "refused"}, headers=ANY)
-    assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert (await client.get("/api/profile")).content == acknowledged.content
-    other.execute("ROLLBACK")
-    other.close()
+    other = Database(settings.database_url)
+    async with other.writing() as connection:
+        if database_kind == "postgresql":
+            await connection.execute(text("LOCK TABLE profiles IN EXCLUSIVE MODE"))
+        refused = await client.patch("/api/profile", json={"bio": "refused"}, headers=ANY)
+        assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert (await client.get("/api/profile")).content == acknowledged.content
+    await other.close()
     assert (await client.patch("/api/profile", json={"bio": "again"}, headers=ANY)).status_code == 200
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_full_disk_refuses_writes_and_loses_nothing(
     app: FastAPI, settings: Settings, issuer: FakeIssuer, start: Start, bearer: Callable[..., dict[str, str]]
 ) -> None:
@@ -61,6 +66,7 @@ async def test_a_full_disk_refuses_writes_and_loses_nothing(
         assert (await write(client, "after")).status_code == 200
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_database_out_of_reach_is_503_and_not_ready(
     client: httpx.AsyncClient, app: FastAPI, tmp_path: Path
 ) -> None:
