@@ -33,7 +33,8 @@ class Processes:
 
     def services_of(self, pid: int) -> dict[str, int]:
         """Return the services that a command runs: name and process id."""
-        listed = subprocess.run(["ps", "-A", "-o", "ppid=,pid=,args="], capture_output=True, text=True, check=True)
+        command = ["ps", "-A", "-ww", "-o", "ppid=,pid=,args="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)
         rows = [row.split() for row in listed.stdout.splitlines()]
         return {row[-1].removesuffix("_service"): int(row[1]) for row in rows if row[0] == str(pid) and "-m" in row}
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_a_clean_up_is_finished_before_a_signal_counts() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("cleaned up")
 
-    with interruptible(), pytest.raises(Interrupted):
-        clean_up()
+    ended = threading.Event()
+    bystander = threading.Thread(target=ended.wait)  # another thread, which could take the signal
+    bystander.start()
+    try:
+        with interruptible(), pytest.raises(Interrupted):
+            clean_up()
+    finally:
+        ended.set()
+        bystander.join()
     assert done == ["cleaned up"]

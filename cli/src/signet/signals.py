@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and a closed terminal, as one exception that is raised once."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -42,10 +43,19 @@ def interruptible() -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Hold back the signals that ask to end until a clean-up is done.
 
-    No process may be started in here: it would inherit this.
+    They are noted and sent again, not masked: a mask is one thread's, and another would take the signal meanwhile.
     """
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's, and never disturb another
+        return
+    noted: list[int] = []
+    before = {each: handler for each in ENDING if (handler := signal.getsignal(each)) is not None}
+    for each in before:
+        signal.signal(each, lambda number, _: noted.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in noted[:1]:
+            signal.raise_signal(number)
