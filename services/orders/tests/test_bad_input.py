@@ -148,4 +148,4 @@ async def test_what_does_not_exist_is_a_problem(
 
 async def test_a_405_names_every_method_of_the_path(client: httpx.AsyncClient) -> None:
     """Allow lists what the path knows, and not only its first route."""
-    assert (await client.delete("/api/orders")).headers["Allow"] == "GET, POST"
+    assert (await client.delete("/api/orders")).headers["Allow"] == "GET, HEAD, POST"
