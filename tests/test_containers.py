@@ -9,7 +9,7 @@ from tests.running_system import SERVICES, System
 
 pytestmark = pytest.mark.stack("compose")
 
-WRITABLE = {"auth": {"/data", "/secrets"}, "profile": {"/data"}, "orders": {"/data"}, "gateway": set[str]()}
+WRITABLE = {"auth": {"/data", "/secrets"}, "profile": {"/data"}, "orders": {"/data", "/secrets"}, "gateway": set[str]()}
 
 FOUND = (
     "import importlib.util, sys; print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is not None])"
@@ -98,12 +98,13 @@ def test_services_have_no_way_out(composed: ComposedSystem, service: str) -> Non
     assert json.loads(docker("network", "inspect", network))[0]["Internal"] is True
 
 
-def test_secrets_are_readable_by_auth_alone(composed: ComposedSystem) -> None:
-    """Auth made its key-encryption key at its first start: readable by itself only, apart from the database."""
-    listed = composed.inside("auth", "stat -c '%a %u %n' /secrets/*").stdout.split()
+@pytest.mark.parametrize("owner", ["auth", "orders"])
+def test_secrets_are_readable_by_their_owner_alone(composed: ComposedSystem, owner: str) -> None:
+    """Who has private keys made a key-encryption key at its first start, which only itself can read."""
+    listed = composed.inside(owner, "stat -c '%a %u %n' /secrets/*").stdout.split()
     assert listed == ["600", "10001", "/secrets/key-encryption-key"]
 
 
 def test_leftovers_would_be_found(composed: ComposedSystem) -> None:
     """What other tests look for when they claim that nothing is left is found while it is there."""
-    assert len(leftovers(composed.project)) == 4 + 2 + 4
+    assert len(leftovers(composed.project)) == 4 + 2 + 5

@@ -13,6 +13,7 @@ from tests.running_system import EmbeddedSystem, Person, System, eventually, pro
 PUBLIC = {
     "/register": {"post"},
     "/login": {"post"},
+    "/oauth/token": {"post"},
     "/.well-known/jwks.json": {"get"},
     "/.well-known/oauth-authorization-server": {"get"},
     "/api/profile": {"get", "patch"},

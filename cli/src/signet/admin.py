@@ -30,7 +30,7 @@ def create_administrator(*, email: str, name: str, data: Path, compose: bool) ->
             f"There is no data in {directory.root} yet. Run `signet up` once, or name its directory with --data."
         )
     # create-admin listens nowhere; the settings merely have to be whole.
-    nowhere = Addresses("127.0.0.1", {"auth": 1, "gateway": 8080}, operations_port=2)
+    nowhere = Addresses("127.0.0.1", {"auth": 1, "orders": 2, "gateway": 8080}, operations_port=3)
     _run([sys.executable, "-P", *arguments], environment=environment_of("auth", nowhere, directory))
 
 

@@ -62,17 +62,16 @@ class DataDirectory:
         """Return the file that one process's output goes to: that of the latest run, readable text, JSON lines."""
         return self.root / "logs" / f"{service}.log"
 
-    @property
-    def key_encryption_key(self) -> Path:
-        """The file with auth's key-encryption key: apart from the database that it protects."""
-        return self.root / "auth-secrets" / "key-encryption-key"
+    def key_encryption_key(self, service: str) -> Path:
+        """Return the file with a service's key-encryption key: apart from the database that it protects."""
+        return self.root / f"{service}-secrets" / "key-encryption-key"
 
     def prepare(self, service: str) -> None:
         """Make the directories one service writes to."""
         directories = [self.log(service).parent]
         if service != "gateway":
             directories.append(self.of(service))
-        if service == "auth":
-            directories.append(self.key_encryption_key.parent)
+        if service in {"auth", "orders"}:
+            directories.append(self.key_encryption_key(service).parent)
         for directory in directories:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The environment of each process: what it is configured with, and the little that it inherits."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,9 +51,26 @@ def environment_of(service: str, addresses: Addresses, data: DataDirectory) -> d
         return inherited | own
     own["DATABASE_URL"] = f"sqlite+aiosqlite:///{data.database(service)}"
     own["SIGNET_ISSUER"] = addresses.issuer
+    if service in {"auth", "orders"}:
+        own["SIGNET_KEY_ENCRYPTION_KEY_FILE"] = str(data.key_encryption_key(service))
     if service == "auth":
-        own["SIGNET_KEY_ENCRYPTION_KEY_FILE"] = str(data.key_encryption_key)
+        own["SIGNET_SERVICES"] = json.dumps(_services(addresses))
     else:
         own["SIGNET_JWKS_URI"] = f"{addresses.internal_url('auth')}/.well-known/jwks.json"
         own["SIGNET_KEY_SET_FILE"] = str(data.of(service) / "key-set.json")
+    if service == "orders":
+        own["SIGNET_TOKEN_ENDPOINT"] = f"{addresses.internal_url('auth')}/oauth/token"
+        own["SIGNET_PROFILE_URL"] = addresses.internal_url("profile")
     return inherited | own
+
+
+def _services(addresses: Addresses) -> list[dict[str, object]]:
+    """Return auth's table of the services that may exchange their callers' tokens, and for what."""
+    return [
+        {
+            "client_id": "orders",
+            "audience": "urn:signet:orders",
+            "jwks_uri": f"{addresses.internal_url('orders')}/.well-known/jwks.json",
+            "may_ask": {"urn:signet:profile": ["profile:read"]},
+        }
+    ]

@@ -14,6 +14,7 @@ from service_chassis.problems import Problem
 EXACT: Mapping[str, str] = {
     "/register": "auth",
     "/login": "auth",
+    "/oauth/token": "auth",
     "/.well-known/jwks.json": "auth",
     "/.well-known/oauth-authorization-server": "auth",
     "/api/profile": "profile",

@@ -30,6 +30,10 @@ def settings(tmp_path: Path, issuer: FakeIssuer) -> Settings:
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=tmp_path / "key_set.json",
+        token_endpoint="http://auth.test/oauth/token",
+        profile_url="http://profile.test",
+        key_encryption_key_file=tmp_path / "secrets" / "kek",
+        client_key_bits=2048,
     )
 
 

@@ -37,6 +37,10 @@ async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.
         "SIGNET_ISSUER": settings.issuer,
         "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
         "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
+        "SIGNET_TOKEN_ENDPOINT": settings.token_endpoint,
+        "SIGNET_PROFILE_URL": settings.profile_url,
+        "SIGNET_KEY_ENCRYPTION_KEY_FILE": str(settings.key_encryption_key_file),
+        "SIGNET_CLIENT_KEY_BITS": "2048",
         "SIGNET_LOG_LEVEL": "DEBUG",
     }
     command = (sys.executable, "-m", "orders_service")

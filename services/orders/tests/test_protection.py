@@ -18,7 +18,14 @@ from token_verification.testing import FakeIssuer
 Bearer = Callable[..., dict[str, str]]
 Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
-OPEN_ROUTES = {"GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /api/catalogue"}
+OPEN_ROUTES = {
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /api/catalogue",
+    "GET /.well-known/jwks.json",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -32,6 +39,10 @@ async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=folder / "key_set.json",
+        token_endpoint="http://auth.test/oauth/token",
+        profile_url="http://profile.test",
+        key_encryption_key_file=folder / "kek",
+        client_key_bits=2048,
     )
     app = create_app(settings, network=issuer.transport)
     async with (
@@ -75,6 +86,7 @@ async def test_the_document_says_which_routes_need_which_scope(client: httpx.Asy
         for method, operation in operations.items()
     }
     assert declared == {
+        ("get", "/.well-known/jwks.json"): None,
         ("get", "/api/catalogue"): None,
         ("get", "/api/orders"): [{"access_token": ["orders:read"]}],
         ("post", "/api/orders"): [{"access_token": ["orders:write"]}],

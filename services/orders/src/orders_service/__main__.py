@@ -1,8 +1,15 @@
 """`python -m orders_service`: run orders until a signal ends it."""
 
-from orders_service.app import create_app
+import asyncio
+import sys
+
+from sqlalchemy.exc import DBAPIError
+
+from orders_service.app import create_app, own_client_key
 from orders_service.settings import Settings
+from service_chassis.database import Database, StorageUnavailable
 from service_chassis.logs import configure_logging
+from service_chassis.sealing import KeysUnusable
 from service_chassis.server import serve
 from service_chassis.settings import read_settings
 
@@ -11,7 +18,27 @@ def main() -> None:
     """Read the settings from the environment and serve."""
     settings = read_settings(Settings)
     configure_logging("orders", settings.log_level)
+    try:
+        # Once before there is a server, so that what hinders a start is said in a sentence and not by a trace.
+        asyncio.run(_prepare(settings))
+    except KeysUnusable as error:
+        sys.exit(str(error))
+    except StorageUnavailable:
+        sys.exit("The database cannot be used.")
+    except DBAPIError as error:
+        sys.exit(f"The database cannot be used: {error.orig}.")
+    except OSError as error:
+        sys.exit(f"{error.filename or 'A file'}: {error.strerror}.")
     serve(create_app(settings), host=settings.host, port=settings.port)
+
+
+async def _prepare(settings: Settings) -> None:
+    database = Database.of(settings)
+    try:
+        await database.migrate("orders_service")
+        await own_client_key(settings, database).open()
+    finally:
+        await database.close()
 
 
 if __name__ == "__main__":

@@ -9,16 +9,28 @@ from fastapi import FastAPI
 
 from orders_service import endpoints
 from orders_service.catalogue import Catalogue
+from orders_service.client_key import OwnClientKey
+from orders_service.client_key_endpoint import client_key_router
 from orders_service.orders import Orders
 from orders_service.settings import Settings
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
+from service_chassis.tracing import outgoing_headers
 from token_verification import AccessTokenVerifier, RemoteKeySet
+from token_verification.client_assertion import ClientAssertions
 from token_verification.fastapi import protect
+from token_verification.token_exchange import TokenExchange
 
-PUBLIC_ROUTES = OPERATIONS_ROUTES | {"GET /api/catalogue"}
+PUBLIC_ROUTES = OPERATIONS_ROUTES | {"GET /api/catalogue", "GET /.well-known/jwks.json"}
 """All else needs an access token."""
+
+
+def own_client_key(settings: Settings, database: Database) -> OwnClientKey:
+    """Return orders' client key as the settings have it, not opened."""
+    return OwnClientKey(
+        database, key_encryption_key_file=settings.key_encryption_key_file, bits=settings.client_key_bits
+    )
 
 
 def create_app(
@@ -29,7 +41,7 @@ def create_app(
 ) -> FastAPI:
     """Return the service, which opens its database and its key set when it starts and closes them when it ends.
 
-    `network` carries the fetches of the key set, the real one by default; `clock` gives seconds since the epoch.
+    `network` carries what is asked of other services, the real one by default; `clock` gives seconds since the epoch.
     """
     database = Database.of(settings)
     # Proxies of the environment are for the way out, never for the way to our own issuer.
@@ -47,6 +59,7 @@ def create_app(
         deadline=settings.key_set_deadline,
         wall_clock=clock,
     )
+    client_key = own_client_key(settings, database)
     verifier = AccessTokenVerifier(
         issuer=settings.issuer,
         audience=settings.audience,
@@ -57,9 +70,23 @@ def create_app(
     )
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             await database.migrate("orders_service")
+            await client_key.open()
+            app.state.token_exchange = TokenExchange(
+                settings.token_endpoint,
+                assertions=ClientAssertions(
+                    settings.client_id,
+                    client_key.key,
+                    issuer=settings.issuer,
+                    life=settings.client_assertion_life,
+                    clock=clock,
+                ),
+                http=http,
+                deadline=settings.exchange_deadline,
+                headers=outgoing_headers,
+            )
             async with http, key_set:
                 yield
         finally:
@@ -76,7 +103,8 @@ def create_app(
     app.state.catalogue = Catalogue(database)
     app.state.orders = Orders(database, clock=clock)
     app.include_router(endpoints.router)
+    app.include_router(client_key_router(client_key, max_age=settings.client_key_set_max_age))
     take_json(app)
     protect(app, verifier, public=PUBLIC_ROUTES)
-    observe(app, readiness={"database": database.ready, "keys": key_set.ready})
+    observe(app, readiness={"database": database.ready, "keys": key_set.ready, "client_key": client_key.ready})
     return app

@@ -1,6 +1,6 @@
 """The tables of orders' own database, as its queries see them; the migrations make them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -15,6 +15,16 @@ catalogue = Table(
     Column("description", String(500), nullable=False),
     Column("amount", BigInteger, nullable=False),  # minor units
     Column("currency", String(3), nullable=False),
+)
+
+client_key = Table(
+    "client_key",
+    metadata,
+    # There is one place, so that replicas which start at once cannot each have a key.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("kid", String(43), nullable=False),
+    Column("sealed_private_key", LargeBinary, nullable=False),
+    CheckConstraint("place = 1", name="client_key_place"),
 )
 
 orders = Table(

@@ -1,8 +1,12 @@
 """What orders has to know before it starts: read once from the environment (prefix SIGNET_, but DATABASE_URL)."""
 
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
 
 from service_chassis.settings import Seconds, ServiceSettings
+from token_verification.client_assertion import LONGEST_LIFE
 
 
 class Settings(ServiceSettings):
@@ -15,6 +19,20 @@ class Settings(ServiceSettings):
     key_set_file: Path
     """Where the last good key set lies, for a restart while the issuer is away."""
     audience: str = "urn:signet:orders"
+
+    token_endpoint: str
+    """Where callers' tokens are exchanged, inside the system."""
+    profile_url: str
+    """Where profile is, inside the system."""
+    key_encryption_key_file: Path
+    """Where the 32 bytes lie under which the client key is stored; made at the first start, and never again."""
+    client_id: str = "orders"
+    """Who orders is to the authorization server."""
+    client_key_bits: Annotated[Literal[2048, 3072], BeforeValidator(int)] = 3072
+    client_key_set_max_age: Annotated[int, Field(ge=1)] = 300
+    client_assertion_life: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = LONGEST_LIFE
+    exchange_deadline: Seconds = 1.5
+    """For one exchange in all; then an order goes on without it."""
 
     leeway: Seconds = 5.0
     max_token_life: Seconds = 600.0
