@@ -107,3 +107,26 @@ def test_a_database_can_be_read_by_its_owner_alone(file: Path) -> None:
     """The folder is made with mode 0700."""
     Database(f"sqlite+aiosqlite:///{file}")
     assert file.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_the_writers_of_a_process_go_in_the_order_in_which_they_came(database: Database, file: Path) -> None:
+    """Nobody overtakes, and so nobody starves: SQLite's own waiting would let newcomers in during its pauses."""
+    other = Database(f"sqlite+aiosqlite:///{file}", patience=5.0)
+    done = []
+
+    async def write(number: int) -> None:
+        async with other.writing() as connection:
+            await connection.execute(INSERT)
+            done.append(number)
+
+    await asyncio.gather(*map(write, range(40)))
+    await other.close()
+    assert done == list(range(40))
+
+
+async def test_a_writer_whose_turn_does_not_come_is_told_so(database: Database) -> None:
+    """A block that takes too long costs the next writer 503 and not its own patience with the whole service."""
+    async with database.writing():
+        with pytest.raises(StorageUnavailable):
+            async with database.writing():
+                pytest.fail("two wrote at once")

@@ -23,8 +23,9 @@ __all__ = ["Database", "OutcomeUnknown", "StorageUnavailable"]
 
 _log = structlog.get_logger()
 
-BUSY_SECONDS = 2.0
-"""How long a writer waits for another before it is told that the database is locked."""
+BUSY_SECONDS = 1.0
+"""How long a writer waits, for others in its process and then for other processes, each: less in sum than the gateway
+waits for an answer."""
 
 MIGRATION_SECONDS = 60.0
 """How long a process waits at start for another that is migrating."""
@@ -37,6 +38,7 @@ class _Kind(Protocol):
     def writes(self) -> Mapping[str, Any]: ...
     def engine(self) -> AsyncEngine: ...
     def migrating_engine(self, *, patience: float) -> AsyncEngine: ...
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]: ...
     async def exclude(self, connection: AsyncConnection, name: str) -> None: ...
     def passing_fault(self, error: BaseException, connection: Connection | None = None, /) -> str | None: ...
 
@@ -96,7 +98,12 @@ class Database:
         fail half way. On PostgreSQL it is READ COMMITTED, and others write meanwhile: whoever reads and then writes
         what must still be true names it, and blocks of the same `exclusive` name run one after the other.
         """
-        async with self._transaction(self._engine, self._kind.writes) as connection:
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                await held.enter_async_context(self._kind.turn())
+            except TimeoutError as error:
+                raise _unavailable("no_turn_to_write") from error
+            connection = await held.enter_async_context(self._transaction(self._engine, self._kind.writes))
             if exclusive is not None:
                 await self._kind.exclude(connection, exclusive)
             yield connection

@@ -1,5 +1,6 @@
 """PostgreSQL: by asyncpg, with a bound on everything that can wait."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any, Final
@@ -71,6 +72,10 @@ class Postgresql:
         # A process that is killed in the middle of a long statement leaves the server at work on it, and in possession
         # of its locks: unless the server looks, once a second, whether anyone is still there.
         return self._engine(lock=patience, settings={"client_connection_check_interval": "1s"}, poolclass=NullPool)
+
+    def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Let everyone write at once."""
+        return contextlib.nullcontext()
 
     async def exclude(self, connection: AsyncConnection, name: str) -> None:
         """Wait until no other transaction holds this name, and hold it until this one ends."""

@@ -1,6 +1,9 @@
 """SQLite: one file, one writer at a time, in WAL mode."""
 
+import asyncio
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +31,7 @@ class Sqlite:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._url = url
         self._patience = patience
+        self._turn = asyncio.Lock()
 
     def engine(self) -> AsyncEngine:
         """Return what hands out connections for requests."""
@@ -36,6 +40,19 @@ class Sqlite:
     def migrating_engine(self, *, patience: float) -> AsyncEngine:
         """Return what hands out a connection for a migration, with a patience of its own."""
         return self._engine(patience)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until the writers of this process that came earlier are done. Raises TimeoutError.
+
+        SQLite itself waits by asking again after pauses that grow, and whoever comes in such a pause goes first.
+        """
+        async with asyncio.timeout(self._patience):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def exclude(self, connection: AsyncConnection, name: str) -> None:
         """Do nothing: a transaction that writes excludes all others here."""
