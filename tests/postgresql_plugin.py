@@ -21,6 +21,8 @@ from service_chassis.database import Database
 
 WISH = os.environ.get("POSTGRES", "")  # noqa: TID251 -- the tests' own one setting, read once
 
+_EMPTY = "template0 ENCODING 'UTF8' LOCALE 'C'"
+
 Preparation = Callable[[str], Awaitable[None]]
 """Makes of an empty database what a test begins with; it is given the URL."""
 
@@ -79,9 +81,9 @@ class Databases:
     def new(self, template: str | None = None, prepare: Preparation | None = None) -> str:
         """Return the name of a new database."""
         if template is None:
-            return self._create("template1")
+            return self._create(_EMPTY)
         if template not in self._templates:
-            name = self._create("template1")
+            name = self._create(_EMPTY)
             self._run((prepare or _migration(template))(self.url(name)))
             self._templates[template] = name
         return self._create(self._templates[template])

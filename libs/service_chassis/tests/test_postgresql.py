@@ -12,7 +12,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from tests.postgresql_plugin import Databases
 
-from service_chassis.database import Database, OutcomeUnknown, StorageUnavailable
+from service_chassis.database import Database, OutcomeUnknown, StorageUnavailable, UnfitDatabase
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"])
 
@@ -232,3 +232,14 @@ async def test_a_password_lies_in_a_file_and_can_be_changed(
     finally:
         await service.close()
         postgresql.say(f"DROP ROLE {role}")
+
+
+async def test_a_database_that_counts_bytes_is_refused(database_kind: str, postgresql: Databases, stores: Path) -> None:
+    """A name of a hundred characters would not fit everywhere: said at the start, and not to whoever has that name."""
+    name = f"test_{secrets.token_hex(4)}"
+    postgresql.say(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    bytewise = Database(postgresql.url(name))
+    with pytest.raises(UnfitDatabase, match="SQL_ASCII"):
+        await bytewise.migrate("parcel_store")
+    await bytewise.close()
+    postgresql.drop(name)

@@ -1,4 +1,4 @@
-"""The authorization server as it is, on a database file of each test's own, with a clock that tests move."""
+"""The authorization server as it is, on a database of each test's own, of either kind, with a clock that tests move."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ import pytest
 from argon2 import Parameters, PasswordHasher, extract_parameters
 from argon2.profiles import CHEAPEST
 from fastapi import FastAPI
+from tests.postgresql_plugin import NewDatabase
 
 from auth_service.app import create_app
 from auth_service.settings import Settings
@@ -111,14 +112,34 @@ def settings_in(folder: Path, **changes: object) -> Settings:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Start:
+def database_in(new_database: NewDatabase, grown_up: Path) -> Callable[[Path], str]:
+    """Give the URL of the database that belongs to a folder: a grown-up one where the folder is a copy of such."""
+    urls: dict[Path, str] = {}
+
+    async def grow_up(url: str) -> None:
+        app = create_app(settings_in(grown_up, database_url=url), hasher=WatchedHasher(CHEAPEST))
+        async with app.router.lifespan_context(app):
+            pass
+
+    def url_of(folder: Path) -> str:
+        file = folder / "data" / "auth.db"
+        if folder not in urls:
+            grown = (folder / "secrets").exists()
+            urls[folder] = new_database(file, "auth_grown_up" if grown else None, prepare=grow_up)
+        return urls[folder]
+
+    return url_of
+
+
+@pytest.fixture
+def start(tmp_path: Path, database_in: Callable[[Path], str]) -> Start:
     """Start an authorization server in the test's own folder, for the length of a block; hashing is cheap."""
 
     @contextlib.asynccontextmanager
     async def start(
         *, clock: Clock | None = None, parameters: Parameters = CHEAPEST, folder: Path = tmp_path, **changes: object
     ) -> AsyncIterator[Auth]:
-        settings = settings_in(folder, **changes)
+        settings = settings_in(folder, **{"database_url": database_in(folder), **changes})
         clock = clock or Clock()
         hasher = WatchedHasher(parameters)
         app = create_app(settings, clock=clock, hasher=hasher)

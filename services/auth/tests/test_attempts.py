@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
+
+from service_chassis.database import Database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,18 +135,20 @@ async def test_forwarded_can_be_disbelieved(start: Start) -> None:
             assert answer.status_code == expected
 
 
-async def test_counters_are_pruned_and_name_nobody(auth: Auth, tmp_path: Path) -> None:
+async def test_counters_are_pruned_and_name_nobody(auth: Auth) -> None:
     """Counters are gone after their window, and neither an e-mail nor an address can be read in them."""
     for number in range(5):
         await auth.log_in(f"user{number}@example.com", WRONG)
-    with sqlite3.connect(tmp_path / "data" / "auth.db") as connection:
-        rows = connection.execute("SELECT counted FROM attempts").fetchall()
-        assert len(rows) == 6
-        assert all(len(counted) == 32 and b"user" not in counted and b"127" not in counted for (counted,) in rows)
-        auth.clock.now += 600
-        await auth.log_in("later@example.com", WRONG)
-        assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (2,)
-    connection.close()
+    database = Database.of(auth.settings)
+    async with database.reading() as connection:
+        counters = list((await connection.execute(text("SELECT counted FROM attempts"))).scalars())
+    assert len(counters) == 6
+    assert all(len(counted) == 32 and b"user" not in counted and b"127" not in counted for counted in counters)
+    auth.clock.now += 600
+    await auth.log_in("later@example.com", WRONG)
+    async with database.reading() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM attempts"))).scalar() == 2
+    await database.close()
 
 
 def _body(number: int) -> dict[str, str]:

@@ -9,7 +9,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
+
+from service_chassis.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,18 +22,20 @@ if TYPE_CHECKING:
 REGISTRATION = {"email": "new@example.com", "password": "correct horse battery", "name": "New"}
 
 
-async def test_a_locked_database_is_503_and_then_forgotten(auth: Auth, tmp_path: Path) -> None:
+async def test_a_locked_database_is_503_and_then_forgotten(auth: Auth, database_kind: str) -> None:
     """While another holds the write lock, writes get 503 with Retry-After and reads go on; then all is well."""
     await auth.register()
-    with closing(sqlite3.connect(tmp_path / "data" / "auth.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    other = Database.of(auth.settings)
+    async with other.writing() as connection:
+        if database_kind == "postgresql":
+            await connection.execute(text("LOCK TABLE accounts, attempts IN EXCLUSIVE MODE"))
         for refused in await asyncio.gather(auth.client.post("/register", json=REGISTRATION), auth.log_in()):
             assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
             assert refused.headers["retry-after"] == "1"
         assert auth.hasher.verified == []  # no password is looked at that could not be counted
         assert (await auth.client.get("/.well-known/jwks.json")).status_code == 200
         assert (await auth.client.get("/readyz")).status_code == 200
-        other.execute("ROLLBACK")
+    await other.close()
     assert (await auth.client.post("/register", json=REGISTRATION)).status_code == 201
     assert (await auth.log_in()).status_code == 200
 
@@ -52,6 +56,7 @@ def small_disk(grown_up: Path) -> Iterator[None]:
     event.remove(Engine, "connect", limit)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_full_disk_is_503_and_loses_nobody(
     small_disk: None, start: Start, grown_up: Path, tmp_path: Path
 ) -> None:
@@ -74,6 +79,7 @@ async def test_a_full_disk_is_503_and_loses_nobody(
         assert {email for (email,) in connection.execute("SELECT email FROM accounts")} == acknowledged
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_registration_is_whole_or_not_at_all(auth: Auth, tmp_path: Path) -> None:
     """Whatever fails after the account is written takes the account with it: a second try is not told it is taken."""
     with closing(sqlite3.connect(tmp_path / "data" / "auth.db", isolation_level=None)) as connection:

@@ -12,14 +12,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable
+from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable, UnfitDatabase
 from service_chassis.database.migration import upgrade
 from service_chassis.database.postgresql import Postgresql
 from service_chassis.database.sqlite import Sqlite
 from service_chassis.database_url import checked_database_url
 from service_chassis.settings import DatabaseSettings
 
-__all__ = ["Database", "OutcomeUnknown", "StorageUnavailable"]
+__all__ = ["Database", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
 
 _log = structlog.get_logger()
 
@@ -39,6 +39,7 @@ class _Kind(Protocol):
     def engine(self) -> AsyncEngine: ...
     def migrating_engine(self, *, patience: float) -> AsyncEngine: ...
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]: ...
+    async def check(self, connection: AsyncConnection) -> None: ...
     async def exclude(self, connection: AsyncConnection, name: str) -> None: ...
     def passing_fault(self, error: BaseException, connection: Connection | None = None, /) -> str | None: ...
 
@@ -112,11 +113,12 @@ class Database:
         """Bring the schema up to the newest revision in `<package>/migrations`, in one transaction.
 
         Several processes may start at once: who waited for the lock finds nothing left to do. A process that is killed
-        half way has changed nothing. Raises StorageUnavailable.
+        half way has changed nothing. Raises StorageUnavailable, UnfitDatabase.
         """
         engine = self._watched(self._kind.migrating_engine(patience=MIGRATION_SECONDS))
         try:
             async with self._transaction(engine, self._kind.writes) as connection:
+                await self._kind.check(connection)
                 await self._kind.exclude(connection, "migrations")
                 await connection.run_sync(upgrade, package)
         finally:

@@ -10,6 +10,10 @@ class StorageUnavailable(Unavailable):
         super().__init__("storage_unavailable", detail, retry_after=1)
 
 
+class UnfitDatabase(Exception):  # noqa: N818 -- what was found, for the person who has to make another
+    """The database cannot hold what a service writes; the message says why."""
+
+
 class OutcomeUnknown(StorageUnavailable):
     """The database went away while it was asked to commit, and only it knows whether it did."""
 

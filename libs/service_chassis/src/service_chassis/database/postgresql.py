@@ -11,6 +11,8 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from service_chassis.database.faults import UnfitDatabase
+
 # SQLSTATEs, or the classes they begin with, that speak of the server or of other transactions, not of our statements.
 # [PostgreSQL documentation, appendix A]
 _PASSING_FAULTS = (
@@ -76,6 +78,12 @@ class Postgresql:
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Let everyone write at once."""
         return contextlib.nullcontext()
+
+    async def check(self, connection: AsyncConnection) -> None:
+        """Raise UnfitDatabase when text would be counted in bytes, or could not be written at all."""
+        encoding = (await connection.execute(text("SHOW server_encoding"))).scalar_one()
+        if encoding != "UTF8":
+            raise UnfitDatabase(f"The database's encoding is {encoding}; make one with ENCODING 'UTF8'.")
 
     async def exclude(self, connection: AsyncConnection, name: str) -> None:
         """Wait until no other transaction holds this name, and hold it until this one ends."""

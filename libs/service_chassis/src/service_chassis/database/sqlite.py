@@ -54,6 +54,9 @@ class Sqlite:
         finally:
             self._turn.release()
 
+    async def check(self, connection: AsyncConnection) -> None:
+        """Do nothing: every file of SQLite's is fit."""
+
     async def exclude(self, connection: AsyncConnection, name: str) -> None:
         """Do nothing: a transaction that writes excludes all others here."""
 
