@@ -1,18 +1,28 @@
-"""The real service on a database file of its own, with a fake issuer in place of auth."""
+"""The real service on a database of its own, with a fake issuer in place of auth, and neighbours that misbehave."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from services.orders.tests.neighbours import PROFILE_URL, TOKEN_ENDPOINT, Neighbours
+from tests.postgresql_plugin import NewDatabase, Preparation
 
 from orders_service.app import create_app
+from orders_service.client_key import OwnClientKey
 from orders_service.settings import Settings
+from service_chassis.database import Database
 from token_verification.testing import FakeIssuer
 
-ALL_SCOPES = "orders:read orders:write"
+ALL_SCOPES = "orders:read orders:write orders:ship profile:read"
+
+Bearer = Callable[..., dict[str, str]]
+Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
@@ -22,29 +32,76 @@ def issuer() -> FakeIssuer:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, issuer: FakeIssuer) -> Settings:
+def neighbours(issuer: FakeIssuer) -> Neighbours:
+    """Give auth and profile, which behave well until told otherwise."""
+    return Neighbours(issuer)
+
+
+@pytest.fixture(scope="session")
+def key_encryption_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the key under which every test's client key lies."""
+    return tmp_path_factory.mktemp("secrets") / "key-encryption-key"
+
+
+@pytest.fixture(scope="session")
+def prepare(key_encryption_key_file: Path) -> Preparation:
+    """Make of an empty database one of a service that has started before: to make a client key takes its time."""
+
+    async def start_once(url: str) -> None:
+        database = Database(url)
+        await database.migrate("orders_service")
+        await OwnClientKey(database, key_encryption_key_file=key_encryption_key_file, bits=2048).open()
+        await database.close()
+
+    return start_once
+
+
+@pytest.fixture(scope="session")
+def prepared_file(prepare: Preparation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give such a database as a SQLite file, to be copied."""
+    file = tmp_path_factory.mktemp("prepared") / "orders.db"
+    with ThreadPoolExecutor(1) as thread:  # which has no loop of a test's
+        thread.submit(asyncio.run, prepare(f"sqlite+aiosqlite:///{file}")).result()  # type: ignore[arg-type]
+    return file
+
+
+@pytest.fixture
+def sqlite_url(prepared_file: Path, tmp_path: Path) -> str:
+    """Give the URL of such a database in the file `orders.db`, for tests to which the kind of database is nothing."""
+    return f"sqlite+aiosqlite:///{shutil.copy(prepared_file, tmp_path / 'orders.db')}"
+
+
+@pytest.fixture
+def database_url(new_database: NewDatabase, prepare: Preparation, request: pytest.FixtureRequest) -> str:
+    """Give the URL of such a database, of each kind."""
+    url = new_database(Path(), "orders that have started before", prepare=prepare)
+    return request.getfixturevalue("sqlite_url") if url.startswith("sqlite") else url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, issuer: FakeIssuer, database_url: str, key_encryption_key_file: Path) -> Settings:
     """Give settings under which the data lie in the test's own folder."""
     return Settings(
-        DATABASE_URL=f"sqlite+aiosqlite:///{tmp_path}/orders.db",
+        DATABASE_URL=database_url,
         port=1,
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=tmp_path / "key_set.json",
-        token_endpoint="http://auth.test/oauth/token",
-        profile_url="http://profile.test",
-        key_encryption_key_file=tmp_path / "secrets" / "kek",
+        token_endpoint=TOKEN_ENDPOINT,
+        profile_url=PROFILE_URL,
+        key_encryption_key_file=key_encryption_key_file,
         client_key_bits=2048,
     )
 
 
 @pytest.fixture
-def app(settings: Settings, issuer: FakeIssuer) -> FastAPI:
+def app(settings: Settings, neighbours: Neighbours) -> FastAPI:
     """Give the service, not started."""
-    return create_app(settings, network=issuer.transport)
+    return create_app(settings, network=neighbours)
 
 
 @pytest.fixture
-def bearer(issuer: FakeIssuer) -> Callable[..., dict[str, str]]:
+def bearer(issuer: FakeIssuer) -> Bearer:
     """Make the header of a caller; `claims` deviate from a good token with all scopes."""
 
     def header(**claims: object) -> dict[str, str]:
@@ -54,7 +111,7 @@ def bearer(issuer: FakeIssuer) -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
-def start(bearer: Callable[..., dict[str, str]]) -> Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]:
+def start(bearer: Bearer) -> Start:
     """Start a service for the length of a block, and give a client that has every scope."""
 
     @asynccontextmanager
@@ -70,9 +127,7 @@ def start(bearer: Callable[..., dict[str, str]]) -> Callable[[FastAPI], Abstract
 
 
 @pytest.fixture
-async def client(
-    app: FastAPI, start: Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
-) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: FastAPI, start: Start) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client, with every scope, of the running service."""
     async with start(app) as client:
         yield client

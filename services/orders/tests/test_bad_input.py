@@ -10,6 +10,12 @@ LAMP = {"sku": "LAMP-DESK", "quantity": 1}
 JSON = {"Content-Type": "application/json"}
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: nothing of it reaches a database."""
+    return sqlite_url
+
+
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -134,6 +140,10 @@ async def test_anothers_cursor_is_no_cursor(client: httpx.AsyncClient, bearer: C
         ("GET", "/api/orders/" + "x" * 41, 422, "invalid_parameters"),
         ("PUT", "/api/orders", 405, "method_not_allowed"),
         ("DELETE", "/api/orders/1", 405, "method_not_allowed"),
+        ("GET", "/api/orders/1/cancel", 405, "method_not_allowed"),
+        ("GET", "/api/orders/1/ship", 405, "method_not_allowed"),
+        ("POST", "/api/orders/1/delivery-address", 405, "method_not_allowed"),
+        ("POST", "/api/orders/1/return", 404, "not_found"),
         ("POST", "/api/catalogue", 405, "method_not_allowed"),
     ],
 )

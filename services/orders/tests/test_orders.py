@@ -2,19 +2,16 @@
 
 import asyncio
 import re
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 import httpx
+import pytest
 from fastapi import FastAPI
+from services.orders.tests.conftest import Bearer, Start
+from services.orders.tests.neighbours import Neighbours
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
-from token_verification.testing import FakeIssuer
-
-Bearer = Callable[..., dict[str, str]]
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 async def place(client: httpx.AsyncClient, headers: dict[str, str] | None = None, **quantities: int) -> httpx.Response:
@@ -94,7 +91,7 @@ async def test_ids_tell_nothing(client: httpx.AsyncClient) -> None:
     assert all(re.fullmatch(r"ord_[A-Za-z0-9_-]{22}", each) for each in ids)
     assert len(set(ids)) == 20
     assert ids != sorted(ids)
-    assert orders[0].keys() == {"id", "placed_at", "items", "total"}
+    assert orders[0].keys() == {"id", "status", "placed_at", "cancelled_at", "shipped_at", "items", "total", "delivery"}
 
 
 async def test_anothers_order_is_not_there(client: httpx.AsyncClient, bearer: Bearer) -> None:
@@ -117,13 +114,13 @@ async def test_the_list_holds_the_callers_own_orders_newest_first(client: httpx.
 
 
 async def test_orders_of_one_moment_keep_the_order_they_were_placed_in(
-    settings: Settings, issuer: FakeIssuer, start: Start
+    settings: Settings, neighbours: Neighbours, start: Start
 ) -> None:
     """With a clock that stands still, or goes back, the newest is still the last that was placed."""
     moments = iter([2_000_000_000.0, 2_000_000_000.0, 1_999_999_999.0])
-    app = create_app(settings, network=issuer.transport)
+    app = create_app(settings, network=neighbours)
     async with start(app) as client:
-        app.state.orders._clock = lambda: next(moments)
+        app.state.placing._clock = lambda: next(moments)
         placed = [(await place(client, wax=1)).json() for _ in range(3)]
         assert (await client.get("/api/orders")).json()["orders"] == placed[::-1]
 
@@ -153,9 +150,9 @@ async def test_a_page_holds_twenty_unless_told_otherwise(client: httpx.AsyncClie
     assert len((await client.get("/api/orders?limit=100")).json()["orders"]) == 21
 
 
-async def test_orders_placed_at_once_are_all_placed(settings: Settings, issuer: FakeIssuer, start: Start) -> None:
+async def test_orders_placed_at_once_are_all_placed(settings: Settings, neighbours: Neighbours, start: Start) -> None:
     """Two services on one database, ten orders to each: twenty orders, each with its own id and whole."""
-    services = [create_app(settings, network=issuer.transport) for _ in range(2)]
+    services = [create_app(settings, network=neighbours) for _ in range(2)]
     async with start(services[0]) as one, start(services[1]) as other:
         answers = await asyncio.gather(*(place(client, lamps=1, wax=2) for client in [one, other] * 10))
         assert [answer.status_code for answer in answers] == [201] * 20
@@ -166,6 +163,7 @@ async def test_orders_placed_at_once_are_all_placed(settings: Settings, issuer: 
     assert [order["placed_at"] for order in listed] == sorted((o["placed_at"] for o in listed), reverse=True)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_list_is_read_by_its_index(client: httpx.AsyncClient, app: FastAPI) -> None:
     """However many orders others have: no scan, and no sorting."""
     async with app.state.orders._database.reading() as connection:

@@ -4,74 +4,24 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
-import httpx
-from fastapi import FastAPI
+from services.orders.tests.conftest import Start
+from services.orders.tests.neighbours import Neighbours
+from services.orders.tests.processes import process
+from tests.postgresql_plugin import NewDatabase
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
 from token_verification.testing import FakeIssuer
 
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    """Run the service for the length of a block; its `jwks_uri` leads nowhere."""
-    port = free_port()
-    environment = {
-        "PATH": os.defpath,
-        "DATABASE_URL": settings.database_url,
-        "SIGNET_PORT": str(port),
-        "SIGNET_ISSUER": settings.issuer,
-        "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
-        "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
-        "SIGNET_TOKEN_ENDPOINT": settings.token_endpoint,
-        "SIGNET_PROFILE_URL": settings.profile_url,
-        "SIGNET_KEY_ENCRYPTION_KEY_FILE": str(settings.key_encryption_key_file),
-        "SIGNET_CLIENT_KEY_BITS": "2048",
-        "SIGNET_LOG_LEVEL": "DEBUG",
-    }
-    command = (sys.executable, "-m", "orders_service")
-    running = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
-            await until_alive(client)
-            yield running, client
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.wait()
-
-
-async def until_alive(client: httpx.AsyncClient) -> None:
-    """Wait until the process listens; the test fails if that takes 20 s."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await client.get("/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
-
 
 async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
-    settings: Settings, issuer: FakeIssuer, start: Start
+    settings: Settings, issuer: FakeIssuer, neighbours: Neighbours, start: Start
 ) -> None:
     """It verifies with the set on disk; no token, and nothing that the caller wrote, is in its log."""
-    async with start(create_app(settings, network=issuer.transport)) as client:
+    async with start(create_app(settings, network=neighbours)) as client:
         await client.get("/api/orders")
     token = issuer.token(scope="orders:read orders:write", name="Zacharias")
     forged = issuer.token()[:-8] + "forgedAA"
@@ -96,11 +46,14 @@ async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
     assert [secret for secret in secrets if secret.encode() in log] == []
 
 
-async def test_two_processes_start_at_once_on_a_database_that_does_not_exist(settings: Settings) -> None:
+async def test_two_processes_start_at_once_on_an_empty_database(
+    settings: Settings, new_database: NewDatabase, tmp_path: Path
+) -> None:
     """Both migrate, and neither fails."""
+    fresh = settings.model_copy(update={"database_url": new_database(tmp_path / "new" / "orders.db")})
 
     async def readiness() -> object:
-        async with process(settings) as (_, client):
+        async with process(fresh) as (_, client):
             return (await client.get("/readyz")).json()["checks"]["database"]
 
     assert list(await asyncio.gather(readiness(), readiness())) == ["ready", "ready"]

@@ -1,22 +1,20 @@
 """Who is let in: nobody without a good token, nobody without the scope, whether or not the issuer is there."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from services.orders.tests.conftest import Bearer, Start
+from services.orders.tests.neighbours import PROFILE_URL, TOKEN_ENDPOINT
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
 from token_verification.forgeries import FORGERIES, Forgery
 from token_verification.route_walk import unprotected_routes
 from token_verification.testing import FakeIssuer
-
-Bearer = Callable[..., dict[str, str]]
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 OPEN_ROUTES = {
     "GET /healthz",
@@ -26,6 +24,12 @@ OPEN_ROUTES = {
     "GET /api/catalogue",
     "GET /.well-known/jwks.json",
 }
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: it is about tokens."""
+    return sqlite_url
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,8 +43,8 @@ async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=folder / "key_set.json",
-        token_endpoint="http://auth.test/oauth/token",
-        profile_url="http://profile.test",
+        token_endpoint=TOKEN_ENDPOINT,
+        profile_url=PROFILE_URL,
         key_encryption_key_file=folder / "kek",
         client_key_bits=2048,
     )
@@ -86,11 +90,14 @@ async def test_the_document_says_which_routes_need_which_scope(client: httpx.Asy
         for method, operation in operations.items()
     }
     assert declared == {
-        ("get", "/.well-known/jwks.json"): None,
         ("get", "/api/catalogue"): None,
+        ("get", "/.well-known/jwks.json"): None,
         ("get", "/api/orders"): [{"access_token": ["orders:read"]}],
         ("post", "/api/orders"): [{"access_token": ["orders:write"]}],
         ("get", "/api/orders/{order_id}"): [{"access_token": ["orders:read"]}],
+        ("post", "/api/orders/{order_id}/cancel"): [{"access_token": ["orders:write"]}],
+        ("post", "/api/orders/{order_id}/ship"): [{"access_token": ["orders:ship"]}],
+        ("put", "/api/orders/{order_id}/delivery-address"): [{"access_token": ["orders:write"]}],
     }
 
 
@@ -100,13 +107,16 @@ async def test_the_document_says_which_routes_need_which_scope(client: httpx.Asy
         ("GET", "/api/orders", "orders:read"),
         ("POST", "/api/orders", "orders:write"),
         ("GET", "/api/orders/ord_x", "orders:read"),
+        ("POST", "/api/orders/ord_x/cancel", "orders:write"),
+        ("POST", "/api/orders/ord_x/ship", "orders:ship"),
+        ("PUT", "/api/orders/ord_x/delivery-address", "orders:write"),
     ],
 )
 async def test_a_missing_scope_is_named(
     client: httpx.AsyncClient, bearer: Bearer, method: str, path: str, scope: str
 ) -> None:
     """403 with the scope, in the challenge and in the problem, for a token with all the others."""
-    others = " ".join({"orders:read", "orders:write", "orders:ship"} - {scope})
+    others = " ".join({"orders:read", "orders:write", "orders:ship", "profile:read"} - {scope})
     answer = await client.request(method, path, headers=bearer(scope=others))
     assert (answer.status_code, answer.json()["reason"]) == (403, "insufficient_scope")
     assert answer.json()["scope"] == scope

@@ -6,6 +6,8 @@ from pathlib import Path
 import hypothesis
 import schemathesis
 from fastapi import FastAPI
+from services.orders.tests.conftest import ALL_SCOPES
+from services.orders.tests.neighbours import PROFILE_URL, TOKEN_ENDPOINT, Neighbours
 from starlette.types import Receive, Scope, Send
 
 from orders_service.app import create_app
@@ -23,12 +25,12 @@ def orders(folder: str) -> FastAPI:
         issuer=ISSUER.issuer,
         jwks_uri=ISSUER.jwks_uri,
         key_set_file=Path(folder) / "key_set.json",
-        token_endpoint="http://auth.test/oauth/token",
-        profile_url="http://profile.test",
+        token_endpoint=TOKEN_ENDPOINT,
+        profile_url=PROFILE_URL,
         key_encryption_key_file=Path(folder) / "kek",
         client_key_bits=2048,
     )
-    return create_app(settings, network=ISSUER.transport)
+    return create_app(settings, network=Neighbours(ISSUER))
 
 
 class FreshService:
@@ -55,7 +57,7 @@ document.config.update(base_url="http://localhost")
 @hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
 def test_made_up_requests_get_documented_answers(case: schemathesis.Case) -> None:  # type: ignore[type-arg]
     """No 5xx, and no status, media type or body that the document does not name."""
-    token = ISSUER.token(scope="orders:read orders:write")
+    token = ISSUER.token(scope=ALL_SCOPES)
     case.call_and_validate(
         headers={"Authorization": f"Bearer {token}"},
         # A document says less than the rules do: what fits it may still be refused, with a status that it names. And a

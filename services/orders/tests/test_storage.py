@@ -3,23 +3,27 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
+import pytest
 from fastapi import FastAPI
+from services.orders.tests.conftest import Start
+from services.orders.tests.neighbours import Neighbours
 from sqlalchemy import text
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
-from token_verification.testing import FakeIssuer
-
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 LAMP = {"items": [{"sku": "LAMP-DESK", "quantity": 1}]}
 SKUS = "ENVELOPE-C5 SEAL-BRASS WAX-RED LENS-10X RING-SIGNET BOOK-GUEST LAMP-DESK STAMP-SET"
 ALL_ITEMS = {"items": [{"sku": sku, "quantity": 99} for sku in SKUS.split()]}
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """SQLite alone: it breaks a file."""
+    return sqlite_url
 
 
 async def test_a_locked_database_refuses_orders_and_goes_on_reading(client: httpx.AsyncClient, tmp_path: Path) -> None:
@@ -37,7 +41,7 @@ async def test_a_locked_database_refuses_orders_and_goes_on_reading(client: http
 
 
 async def test_a_full_disk_refuses_orders_and_loses_none(
-    app: FastAPI, settings: Settings, issuer: FakeIssuer, start: Start
+    app: FastAPI, settings: Settings, neighbours: Neighbours, start: Start
 ) -> None:
     """503 once nothing more fits; exactly what was acknowledged is there, whole, and placing works again."""
     acknowledged: list[object] = []
@@ -55,7 +59,7 @@ async def test_a_full_disk_refuses_orders_and_loses_none(
         answers = [await place(client) for _ in range(30)]
         assert (answers[-1].status_code, answers[-1].json()["reason"]) == (503, "storage_unavailable")
         assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
-    async with start(create_app(settings, network=issuer.transport)) as client:
+    async with start(create_app(settings, network=neighbours)) as client:
         assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
         assert (await place(client)).status_code == 201
 

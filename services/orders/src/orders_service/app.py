@@ -11,7 +11,8 @@ from orders_service import endpoints
 from orders_service.catalogue import Catalogue
 from orders_service.client_key import OwnClientKey
 from orders_service.client_key_endpoint import client_key_router
-from orders_service.orders import Orders
+from orders_service.delivery import DeliveryAddresses
+from orders_service.orders import Orders, OrderStates, Placing
 from orders_service.settings import Settings
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
@@ -87,6 +88,15 @@ def create_app(
                 deadline=settings.exchange_deadline,
                 headers=outgoing_headers,
             )
+            app.state.delivery_addresses = DeliveryAddresses(
+                app.state.token_exchange,
+                http,
+                profile_url=settings.profile_url,
+                resource=settings.profile_audience,
+                deadline=settings.delivery_deadline,
+                at_once=settings.delivery_look_ups,
+                headers=outgoing_headers,
+            )
             async with http, key_set:
                 yield
         finally:
@@ -101,7 +111,9 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.catalogue = Catalogue(database)
-    app.state.orders = Orders(database, clock=clock)
+    app.state.orders = Orders(database)
+    app.state.placing = Placing(database, clock=clock, keep_for=settings.idempotency_keep_for)
+    app.state.order_states = OrderStates(database, clock=clock)
     app.include_router(endpoints.router)
     app.include_router(client_key_router(client_key, max_age=settings.client_key_set_max_age))
     take_json(app)

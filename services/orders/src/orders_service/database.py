@@ -1,6 +1,18 @@
 """The tables of orders' own database, as its queries see them; the migrations make them."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData()
 
@@ -37,6 +49,12 @@ orders = Table(
     Column("placed_at", BigInteger, nullable=False),  # microseconds since the epoch
     Column("amount", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
+    Column("status", String(20), nullable=False),  # placed, cancelled, shipped
+    Column("cancelled_at", BigInteger),
+    Column("shipped_at", BigInteger),
+    Column("delivery_status", String(20), nullable=False),  # settled, pending, none_on_file
+    Column("delivery_reason", String(20)),  # why it is pending
+    Column("delivery_address", JSON(none_as_null=True)),  # when it is settled
 )
 
 order_items = Table(
@@ -48,4 +66,15 @@ order_items = Table(
     Column("name", String(100), nullable=False),
     Column("quantity", Integer, nullable=False),
     Column("unit_amount", BigInteger, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("sub", String(255), primary_key=True),
+    Column("idempotency_key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # of what was asked
+    Column("order_id", String(40), nullable=False),
+    Column("answer", Text, nullable=False),  # byte by byte
+    Column("expires_at", BigInteger, nullable=False),  # microseconds since the epoch
 )

@@ -24,6 +24,8 @@ class Settings(ServiceSettings):
     """Where callers' tokens are exchanged, inside the system."""
     profile_url: str
     """Where profile is, inside the system."""
+    profile_audience: str = "urn:signet:profile"
+    """Whom a token has to name so that profile accepts it."""
     key_encryption_key_file: Path
     """Where the 32 bytes lie under which the client key is stored; made at the first start, and never again."""
     client_id: str = "orders"
@@ -33,6 +35,13 @@ class Settings(ServiceSettings):
     client_assertion_life: Annotated[int, Field(ge=1, le=LONGEST_LIFE)] = LONGEST_LIFE
     exchange_deadline: Seconds = 1.5
     """For one exchange in all; then an order goes on without it."""
+
+    delivery_deadline: Seconds = 1.5
+    """How long an order waits for its delivery address, the exchange included: well within the gateway's patience."""
+    delivery_look_ups: Annotated[int, Field(ge=1)] = 32
+    """How many orders wait for their addresses at once."""
+    idempotency_keep_for: Seconds = 86_400.0
+    """How long an Idempotency-Key is remembered."""
 
     leeway: Seconds = 5.0
     max_token_life: Seconds = 600.0
