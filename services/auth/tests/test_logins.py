@@ -106,6 +106,14 @@ async def test_a_login_can_ask_for_fewer_audiences(auth: Auth, asked: object, au
     assert claims_of(await auth.log_in(resource=asked))["aud"] == audience
 
 
+async def test_a_further_resource_is_one_like_the_others(start: Start) -> None:
+    """What an operator has added is named by default, and can be asked for alone."""
+    async with start(further_resources=["urn:signet:greetings"]) as auth:
+        await auth.register()
+        assert claims_of(await auth.log_in())["aud"] == [*RESOURCES, "urn:signet:greetings"]
+        assert claims_of(await auth.log_in(resource="urn:signet:greetings"))["aud"] == ["urn:signet:greetings"]
+
+
 @pytest.mark.parametrize("asked", ["urn:signet:nowhere", ["urn:signet:orders", "https://evil.example"], "", "orders"])
 async def test_an_unknown_audience_is_an_error(auth: Auth, asked: object) -> None:
     """A resource that is none of ours gets 400 `invalid_target`, and nothing is counted or hashed for it."""

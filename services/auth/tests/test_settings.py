@@ -100,3 +100,23 @@ def test_secrets_and_places_have_no_default() -> None:
     required = {name for name, field in Settings.model_fields.items() if field.is_required()}
     assert required == {"port", "database_url", "issuer", "key_encryption_key_file"}
     assert list(inspect.signature(create_app).parameters) == ["settings", "clock", "hasher", "network"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["urn:signet:greetings", '["greetings"]', '["urn:a#b"]', '["urn:signet:auth"]', '["urn:a", "urn:a"]', '"x"'],
+)
+def test_a_further_resource_is_an_absolute_uri_and_new(written: str) -> None:
+    """A list, in JSON, of URIs without a fragment, none named twice and none that is there anyway. [RFC 8707]"""
+    with pytest.raises(ValidationError):
+        Settings.model_validate(REQUIRED | {"further_resources": written})
+
+
+def test_a_service_names_resources_that_are_known() -> None:
+    """What is asked for in the table of services is one of Signet's own or a further one, else it is no setting."""
+    row = {"client_id": "greetings", "audience": "urn:signet:greetings", "jwks_uri": "http://localhost:1/"}
+    services = [row | {"may_ask": {"urn:signet:profile": ["profile:read"]}}]
+    with pytest.raises(ValidationError, match="urn:signet:greetings"):
+        Settings.model_validate(REQUIRED | {"services": services})
+    further = {"further_resources": '["urn:signet:greetings"]', "services": services}
+    assert Settings.model_validate(REQUIRED | further).resources[-1] == "urn:signet:greetings"

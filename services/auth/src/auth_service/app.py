@@ -66,7 +66,14 @@ def create_app(
     )
     accounts = Accounts(database, passwords=passwords, attempts=attempts, clock=clock)
     access_tokens = AccessTokens(signing_keys, issuer=settings.issuer, life=settings.access_token_life, clock=clock)
-    logins = Logins(database, accounts=accounts, attempts=attempts, passwords=passwords, access_tokens=access_tokens)
+    logins = Logins(
+        database,
+        accounts=accounts,
+        attempts=attempts,
+        passwords=passwords,
+        access_tokens=access_tokens,
+        resources=settings.resources,
+    )
 
     # Proxies of the environment are for the way out, never for the way to our own services.
     http = httpx.AsyncClient(transport=network, trust_env=False, timeout=settings.client_key_set_deadline)

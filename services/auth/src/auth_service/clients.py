@@ -14,7 +14,7 @@ from sqlalchemy import delete, text
 
 from auth_service.access_tokens import FIRST_PARTY_CLIENT
 from auth_service.database import used_assertions
-from auth_service.scopes import RESOURCES, SCOPES
+from auth_service.scopes import SCOPES
 from auth_service.token_refusals import InvalidClient
 from service_chassis.database import Database
 from token_verification import RemoteKeySet
@@ -30,12 +30,6 @@ def _no_first_party(client_id: str) -> str:
     return client_id
 
 
-def _known_resource(resource: str) -> str:
-    if resource not in RESOURCES:
-        raise ValueError(f"is not one of {', '.join(RESOURCES)}")
-    return resource
-
-
 def _known_scope(scope: str) -> str:
     if scope not in SCOPES:
         raise ValueError(f"is not one of {', '.join(SCOPES)}")
@@ -47,7 +41,6 @@ def _url(written: str) -> str:
     return written
 
 
-_Resource = Annotated[str, AfterValidator(_known_resource)]
 _Scope = Annotated[str, AfterValidator(_known_scope)]
 
 
@@ -57,12 +50,16 @@ class Service(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     client_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$"), AfterValidator(_no_first_party)]
-    audience: _Resource
+    audience: str
     """The resource server that this service is: a token that it wants to exchange must name it."""
     jwks_uri: Annotated[str, AfterValidator(_url)]
     """Where it publishes its client key, inside the system."""
-    may_ask: Mapping[_Resource, Annotated[tuple[_Scope, ...], Field(min_length=1)]]
+    may_ask: Mapping[str, Annotated[tuple[_Scope, ...], Field(min_length=1)]]
     """The scopes it may ask for, by resource server."""
+
+    def resources(self) -> set[str]:
+        """Return every resource that is named here."""
+        return {self.audience, *self.may_ask}
 
 
 class Clients:

@@ -10,7 +10,7 @@ from auth_service.access_tokens import AccessTokens, IssuedToken
 from auth_service.accounts import Account, Accounts, replace_hash
 from auth_service.attempts import Attempts, email_pseudonym, forgive
 from auth_service.passwords import Passwords
-from auth_service.scopes import check_scopes_exist, choose_audience, grant_scopes
+from auth_service.scopes import RESOURCES, check_scopes_exist, choose_audience, grant_scopes
 from service_chassis.database import Database
 from service_chassis.problems import Problem
 
@@ -46,12 +46,15 @@ class Logins:
         attempts: Attempts,
         passwords: Passwords,
         access_tokens: AccessTokens,
+        resources: Sequence[str] = RESOURCES,
     ) -> None:
+        """`resources` are those that a token can be for."""
         self._database = database
         self._accounts = accounts
         self._attempts = attempts
         self._passwords = passwords
         self._access_tokens = access_tokens
+        self._resources = resources
 
     async def log_in(
         self,
@@ -67,7 +70,7 @@ class Logins:
         Raises WrongCredentials, TooManyAttempts, Overloaded, InvalidTarget, InvalidScope. An unknown e-mail goes the
         way of a wrong password, step by step: the same counters, the same query, the same hashing, the same answer.
         """
-        audience = choose_audience(resources)
+        audience = choose_audience(resources, known=self._resources)
         check_scopes_exist(scopes or ())
         with self._passwords.place():
             await self._attempts.count(email=email, address=address)

@@ -1,11 +1,11 @@
 """The one table of scopes: which there are, who gets them, and which resource servers a token can be for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service_chassis.problems import Problem
 
 RESOURCES = ("urn:signet:auth", "urn:signet:profile", "urn:signet:orders")
-"""The resource identifiers a token can name as its audience, all of them by default. [RFC 8707 section 2]"""
+"""The resource identifiers of Signet's own services; an operator can add more. [RFC 8707 section 2]"""
 
 _FOR_EVERYONE = ("profile:read", "profile:write", "orders:read", "orders:write", "logins:manage")
 _FOR_ADMINISTRATORS = ("profiles:read", "orders:ship", "accounts:manage", "keys:manage")
@@ -24,9 +24,9 @@ class InvalidScope(Problem):
 class InvalidTarget(Problem):
     """A resource was asked for that no token of this issuer can be for. [RFC 8707 section 2]"""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Iterable[str]) -> None:
         super().__init__(
-            400, "invalid_target", f"A resource asked for is not known here. Known are {', '.join(RESOURCES)}."
+            400, "invalid_target", f"A resource asked for is not known here. Known are {', '.join(known)}."
         )
 
 
@@ -50,9 +50,9 @@ def grant_scopes(asked: Iterable[str] | None, *, administrator: bool) -> tuple[s
     return tuple(scope for scope in allowed if scope in wanted)
 
 
-def choose_audience(asked: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the resources a token will be for: those asked for, or all. Raises InvalidTarget."""
-    wanted = set(RESOURCES if asked is None else asked)
-    if not wanted <= set(RESOURCES):
-        raise InvalidTarget
-    return tuple(resource for resource in RESOURCES if resource in wanted)
+def choose_audience(asked: Iterable[str] | None, *, known: Sequence[str] = RESOURCES) -> tuple[str, ...]:
+    """Return the resources a token will be for: those asked for, or all that are known. Raises InvalidTarget."""
+    wanted = set(known if asked is None else asked)
+    if not wanted <= set(known):
+        raise InvalidTarget(known)
+    return tuple(resource for resource in known if resource in wanted)

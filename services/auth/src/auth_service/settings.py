@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from auth_service.clients import Service
+from auth_service.scopes import RESOURCES
 from service_chassis.settings import DatabaseSettings, Seconds, ServiceSettings
 from token_verification.client_assertion import LONGEST_LIFE as LONGEST_ASSERTION_LIFE
 
@@ -17,6 +18,16 @@ Count = Annotated[int, Field(ge=1)]
 
 LONGEST_ACCESS_TOKEN_LIFE = 600
 """Verifiers refuse a token that lives longer, in seconds."""
+
+
+# An absolute URI without a fragment, as a resource indicator has to be. [RFC 8707 section 2, RFC 3986 section 4.3]
+_Resource = Annotated[str, Field(max_length=200, pattern=r"^[a-z][a-z0-9+.-]*:[!$-;=?-Z_a-z~]+$")]
+
+
+def _further(resources: tuple[str, ...]) -> tuple[str, ...]:
+    if len({*resources, *RESOURCES}) != len(resources) + len(RESOURCES):
+        raise ValueError(f"names one twice, or one of {', '.join(RESOURCES)}, which are there anyway")
+    return resources
 
 
 def _read_json(written: Any) -> Any:  # noqa: ANN401 -- before validation it may be anything
@@ -39,6 +50,10 @@ class Settings(ServiceSettings):
     access_token_life: Annotated[int, Field(ge=1, le=LONGEST_ACCESS_TOKEN_LIFE)] = 300
     key_set_max_age: WholeSeconds = 300
 
+    further_resources: Annotated[
+        tuple[_Resource, ...], NoDecode, BeforeValidator(_read_json), AfterValidator(_further)
+    ] = ()
+    """Resource servers besides Signet's own that a token can be for, as a JSON list of their identifiers."""
     services: Annotated[tuple[Service, ...], NoDecode, BeforeValidator(_read_json)] = ()
     """The services that may exchange their callers' tokens, as a JSON list; see `Service` for what each says."""
     client_assertion_life: Annotated[int, Field(ge=1, le=LONGEST_ASSERTION_LIFE)] = LONGEST_ASSERTION_LIFE
@@ -75,11 +90,19 @@ class Settings(ServiceSettings):
 
     @field_validator("services")
     @classmethod
-    def _tell_apart(cls, services: tuple[Service, ...]) -> tuple[Service, ...]:
+    def _tell_apart(cls, services: tuple[Service, ...], info: ValidationInfo) -> tuple[Service, ...]:
+        known = (*RESOURCES, *info.data.get("further_resources", ()))
+        if unknown := sorted(set().union(*(service.resources() for service in services)) - set(known)):
+            raise ValueError(f"name {unknown[0]!r}, which is not one of {', '.join(known)}")
         for names in ([service.client_id for service in services], [service.audience for service in services]):
             if len(set(names)) != len(names):
                 raise ValueError("name a client or an audience twice")
         return services
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Every resource that a token can be for, all of them by default."""
+        return (*RESOURCES, *self.further_resources)
 
     @property
     def jwks_uri(self) -> str:

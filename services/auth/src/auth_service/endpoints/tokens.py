@@ -41,7 +41,11 @@ _PARAMETERS: dict[str, Any] = {
     "grant_type": {"const": GRANT_TYPE},
     "subject_token": {"type": "string", "description": "An access token that names the client in `aud`."},
     "subject_token_type": {"const": ACCESS_TOKEN_TYPE},
-    "resource": {"enum": list(RESOURCES), "description": "The one resource server that the new token is for."},
+    "resource": {
+        "type": "string",
+        "examples": list(RESOURCES),
+        "description": "The one resource server that the new token is for.",
+    },
     "scope": {"type": "string", "description": "Space separated; all that is possible by default."},
     "client_assertion_type": {"const": CLIENT_ASSERTION_TYPE},
     "client_assertion": {"type": "string", "description": "RFC 7523: typ client-authentication+jwt, aud the issuer."},
