@@ -1,5 +1,9 @@
-"""Sealing: a service's private keys lie in its database under a key-encryption key, 32 bytes in a file of their own."""
+"""Sealing: a service's private keys lie in its database under a key-encryption key, 32 bytes in a file of their own.
 
+While that key is being changed, the file holds the new one and, after it, the old: the first seals, and both open.
+"""
+
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -19,10 +23,15 @@ class KeysUnusable(Exception):  # noqa: N818 -- a state of things that a person 
 
 
 class KeyEncryptionKey:
-    """Seals and opens private keys: AES-256-GCM under a random nonce, bound to a label. [NIST SP 800-38D]"""
+    """Seals and opens private keys: AES-256-GCM under a random nonce, bound to a label. [NIST SP 800-38D]
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    Whoever seals something new while others may be changing the key reads the file inside the very block of
+    `Database.writing(exclusive=…)` in which it is stored.
+    """
+
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        """`older` keys open what they sealed, and seal nothing any more."""
+        self._ciphers = [AESGCM(each) for each in (key, *older)]
 
     @classmethod
     def read(cls, file: Path) -> "KeyEncryptionKey":
@@ -37,12 +46,32 @@ class KeyEncryptionKey:
             ) from None
         except OSError as error:
             raise KeysUnusable(f"The key-encryption key in {file} cannot be read: {error.strerror}.") from None
-        if len(key) != _KEY_BYTES:
+        if len(key) not in {_KEY_BYTES, 2 * _KEY_BYTES}:
             raise KeysUnusable(f"The key-encryption key in {file} has {len(key)} bytes and not {_KEY_BYTES}.")
         if mode & 0o077:
             # Not a refusal: where a secret is mounted by an orchestrator, its mode is not ours to choose.
             _log.warning("key_encryption_key_is_readable_by_others", file=str(file), mode=oct(mode & 0o777))
-        return cls(key)
+        return cls(*(key[at : at + _KEY_BYTES] for at in range(0, len(key), _KEY_BYTES)))
+
+    @classmethod
+    def begin_change(cls, file: Path) -> "KeyEncryptionKey":
+        """Put a new key before the one in the file, unless a change has begun already, and read both.
+
+        Raises KeysUnusable. From here to `end_change` the file opens whatever either key has sealed.
+        """
+        cls.read(file)
+        key = file.read_bytes()
+        if len(key) == _KEY_BYTES:
+            _replace(file, secrets.token_bytes(_KEY_BYTES) + key)
+        return cls.read(file)
+
+    @classmethod
+    def end_change(cls, file: Path) -> None:
+        """Leave the new key alone in the file. Raises KeysUnusable."""
+        cls.read(file)
+        key = file.read_bytes()
+        if len(key) > _KEY_BYTES:
+            _replace(file, key[:_KEY_BYTES])
 
     @classmethod
     def make_or_read(cls, file: Path) -> "KeyEncryptionKey":
@@ -57,28 +86,24 @@ class KeyEncryptionKey:
     def seal(self, secret: bytes, *, label: str) -> bytes:
         """Return the secret in a form that only this key opens, and only under the same label."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret, label.encode())
+        return nonce + self._ciphers[0].encrypt(nonce, secret, label.encode())
 
     def open(self, sealed: bytes, *, label: str) -> bytes:
         """Return the secret. Raises KeysUnusable when it was sealed by another key, under another label, or changed."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
-        except (InvalidTag, ValueError):
-            raise KeysUnusable(
-                "The key-encryption key does not open the private keys in the database: one of the two is from "
-                "another installation or another backup."
-            ) from None
+        for cipher in self._ciphers:
+            with contextlib.suppress(InvalidTag, ValueError):
+                return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
+        raise KeysUnusable(
+            "The key-encryption key does not open the private keys in the database: one of the two is from "
+            "another installation or another backup."
+        )
 
 
 def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     unfinished = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(_KEY_BYTES))
-            stream.flush()
-            os.fsync(stream.fileno())
+        _write(unfinished, secrets.token_bytes(_KEY_BYTES), os.O_EXCL)
         try:
             # A link appears whole or not at all, and never replaces what another process has made meanwhile.
             os.link(unfinished, file)
@@ -86,9 +111,31 @@ def _make(file: Path) -> None:
             return
         _log.info("key_encryption_key_made", file=str(file))
     finally:
-        unfinished.unlink()
-    folder = os.open(file.parent, os.O_RDONLY)
+        unfinished.unlink(missing_ok=True)
+    _keep_names(file.parent)
+
+
+def _replace(file: Path, keys: bytes) -> None:
+    # One name for every attempt: what one that was killed has left behind is written over by the next.
+    unfinished = file.with_name(f".{file.name}.changing")
     try:
-        os.fsync(folder)  # losing this name in a power cut would lose every key sealed under it
+        _write(unfinished, keys, os.O_TRUNC)
+        unfinished.replace(file)
+        _keep_names(file.parent)
+    except OSError as error:
+        raise KeysUnusable(f"The key-encryption key in {file} cannot be changed: {error.strerror}.") from None
+
+
+def _write(file: Path, content: bytes, how: int) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | how, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _keep_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # losing a name in a power cut would lose every key sealed under what it named
     finally:
-        os.close(folder)
+        os.close(descriptor)

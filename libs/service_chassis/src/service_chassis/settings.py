@@ -55,6 +55,13 @@ class DatabaseSettings(BaseSettings):
         return file
 
 
+class SealedStorageSettings(DatabaseSettings):
+    """What it takes to use the private keys in a service's database."""
+
+    key_encryption_key_file: Path
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+
 class ServiceSettings(ProcessSettings, DatabaseSettings):
     """What every service with a database of its own needs to know."""
 

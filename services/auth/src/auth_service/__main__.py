@@ -1,4 +1,4 @@
-"""`python -m auth_service`: serve, or make the first administrator."""
+"""`python -m auth_service`: serve, make the first administrator, or change the key-encryption key."""
 
 import argparse
 import asyncio
@@ -8,8 +8,11 @@ import sys
 from sqlalchemy.exc import DBAPIError
 
 from auth_service.app import create_app
+from auth_service.database import signing_keys
 from auth_service.first_administrator import create_first_administrator
 from auth_service.settings import Settings, StorageSettings
+from auth_service.signing_keys import label
+from service_chassis import key_change
 from service_chassis.database import StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.problems import Problem
@@ -29,10 +32,17 @@ def main() -> None:
     )
     create_admin.add_argument("--email", required=True)
     create_admin.add_argument("--name", required=True)
+    commands.add_parser(
+        "change-key-encryption-key",
+        help="store all signing keys under a new key-encryption key, whether the service runs or not",
+        description="Replace the key in SIGNET_KEY_ENCRYPTION_KEY_FILE. Should it be cut off, run it again.",
+    )
     arguments = parser.parse_args()
     try:
         if arguments.command == "create-admin":
             _create_administrator(arguments.email, arguments.name)
+        elif arguments.command == "change-key-encryption-key":
+            key_change.run("auth", table=signing_keys, label=label, exclusive="signing_keys")
         else:
             _serve()
     except DBAPIError as error:

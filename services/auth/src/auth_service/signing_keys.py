@@ -98,7 +98,7 @@ class SigningKeys:
             rows = await self._genesis(sealing)
         # Every key is opened now, so that one that cannot be is found at start and not at its promotion.
         opened = {
-            row.kid: sealing.open(row.sealed_private_key, label=_label(row.kid))
+            row.kid: sealing.open(row.sealed_private_key, label=label(row.kid))
             for row in rows
             if row.sealed_private_key
         }
@@ -145,7 +145,7 @@ class SigningKeys:
                         "state": state,
                         "state_since": now,
                         "public_jwk": json.dumps(jwk),
-                        "sealed_private_key": sealing.seal(_private_bytes(key), label=_label(jwk["kid"])),
+                        "sealed_private_key": sealing.seal(_private_bytes(key), label=label(jwk["kid"])),
                     }
                     await connection.execute(insert(signing_keys).values(row))
             stored = list(await connection.execute(_EVERY_KEY))
@@ -180,7 +180,8 @@ def _private_bytes(key: RSAPrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _label(kid: str) -> str:
+def label(kid: str) -> str:
+    """Return the label under which the private key of that id is sealed."""
     # The label says what a sealed thing is, besides whose: a row moved to another place does not open there.
     return f"signing key {kid}"
 

@@ -1,12 +1,16 @@
-"""`python -m orders_service`: run orders until a signal ends it."""
+"""`python -m orders_service`: run orders until a signal ends it, or change its key-encryption key."""
 
+import argparse
 import asyncio
 import sys
 
 from sqlalchemy.exc import DBAPIError
 
 from orders_service.app import create_app, own_client_key
+from orders_service.client_key import label
+from orders_service.database import client_key
 from orders_service.settings import Settings
+from service_chassis import key_change
 from service_chassis.database import Database, StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.sealing import KeysUnusable
@@ -15,7 +19,21 @@ from service_chassis.settings import read_settings
 
 
 def main() -> None:
-    """Read the settings from the environment and serve."""
+    """Do what the command line says. Exit status: 0 done, 1 refused with a sentence, 2 wrong usage or settings."""
+    parser = argparse.ArgumentParser(prog="python -m orders_service", description="Signet's orders.")
+    commands = parser.add_subparsers(dest="command", metavar="command", title="without a command, serve; commands")
+    commands.add_parser(
+        "change-key-encryption-key",
+        help="store the client key under a new key-encryption key, whether the service runs or not",
+        description="Replace the key in SIGNET_KEY_ENCRYPTION_KEY_FILE. Should it be cut off, run it again.",
+    )
+    if parser.parse_args().command == "change-key-encryption-key":
+        key_change.run("orders", table=client_key, label=label, exclusive="client_key")
+    else:
+        _serve()
+
+
+def _serve() -> None:
     settings = read_settings(Settings)
     configure_logging("orders", settings.log_level)
     try:

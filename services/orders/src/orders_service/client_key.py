@@ -45,7 +45,7 @@ class OwnClientKey:
             sealing = KeyEncryptionKey.make_or_read(self._file)
             row = await self._make(sealing)
         try:
-            key = ClientKey.from_bytes(sealing.open(row.sealed_private_key, label=_label(row.kid)))
+            key = ClientKey.from_bytes(sealing.open(row.sealed_private_key, label=label(row.kid)))
         except ValueError:
             key = None
         if key is None or key.key_id != row.kid:
@@ -65,8 +65,8 @@ class OwnClientKey:
     async def _make(self, sealing: KeyEncryptionKey) -> Row[Any]:
         # Finding primes takes longer than others should wait for the write lock.
         made = await asyncio.to_thread(ClientKey.make, self._bits)
-        sealed = sealing.seal(made.to_bytes(), label=_label(made.key_id))
-        async with self._database.writing() as connection:
+        sealed = sealing.seal(made.to_bytes(), label=label(made.key_id))
+        async with self._database.writing(exclusive="client_key") as connection:
             await connection.execute(_MAKE, {"kid": made.key_id, "sealed": sealed})
             stored = (await connection.execute(select(client_key))).one()
         if stored.kid == made.key_id:
@@ -80,6 +80,7 @@ _MAKE = text(
 )
 
 
-def _label(kid: str) -> str:
+def label(kid: str) -> str:
+    """Return the label under which the private key of that id is sealed."""
     # The label says what a sealed thing is, besides whose: a row moved to another place does not open there.
     return f"client key {kid}"
