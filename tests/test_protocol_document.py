@@ -16,12 +16,15 @@ import orders_service.settings
 import profile_service.app
 import profile_service.settings
 from auth_service import scopes
+from auth_service.endpoints.tokens import _PARAMETERS
 from auth_service.settings import Settings as AuthSettings
 from gateway.settings import GatewaySettings
 from service_chassis.request_bodies import JsonBodies
 from token_verification import AccessTokenVerifier, RemoteKeySet
 from token_verification.claims import REQUIRED
+from token_verification.client_assertion import LONGEST_LIFE, TYPE
 from token_verification.errors import Reason
+from token_verification.token_exchange import ACCESS_TOKEN_TYPE, CLIENT_ASSERTION_TYPE, GRANT_TYPE, TokenExchange
 from token_verification.verifier import SIZE_LIMIT
 
 ROOT = Path(__file__).parent.parent
@@ -55,10 +58,14 @@ def applications(tmp_path_factory: pytest.TempPathFactory) -> list[FastAPI]:
         return {"port": 1, "database_url": f"sqlite+aiosqlite:///{data}/{name}.db", "issuer": "http://localhost:8080"}
 
     remote: dict[str, Any] = {"jwks_uri": "http://localhost:1/", "key_set_file": data / "keys.json"}
+    secrets: dict[str, Any] = {"key_encryption_key_file": data / "key"}
+    onwards: dict[str, Any] = {"token_endpoint": "http://localhost:1/", "profile_url": "http://localhost:1"}
     return [
-        auth_service.app.create_app(AuthSettings(**common("auth"), key_encryption_key_file=data / "key")),
+        auth_service.app.create_app(AuthSettings(**common("auth"), **secrets)),
         profile_service.app.create_app(profile_service.settings.Settings(**common("profile"), **remote)),
-        orders_service.app.create_app(orders_service.settings.Settings(**common("orders"), **remote)),
+        orders_service.app.create_app(
+            orders_service.settings.Settings(**common("orders"), **remote, **secrets, **onwards)
+        ),
     ]
 
 
@@ -106,7 +113,8 @@ def reasons_in_code() -> Iterator[str]:
 
 def _makes_a_problem(function: ast.expr) -> bool:
     spelled = ast.unparse(function)
-    return spelled == "super().__init__" or spelled.rpartition(".")[2] in {"Problem", "Unavailable"}
+    makers = {"Problem", "Unavailable", "TokenRefusal", "_unfit"}
+    return spelled == "super().__init__" or spelled.rpartition(".")[2] in makers
 
 
 def default(called: Callable[..., object], name: str) -> Any:  # noqa: ANN401 -- defaults are of any type
@@ -142,6 +150,24 @@ def test_the_numbers_of_tokens_are_the_defaults() -> None:
     assert f"({auth['attempts_per_address']} in {auth['attempts_window']} s" in attempts
     assert f"max-age={auth['key_set_max_age']}`" in section("JWK Set")
     assert f"two keys of {auth['signing_key_bits']} bits" in section("JWK Set")
+
+
+def test_the_numbers_of_an_exchange_are_the_defaults() -> None:
+    """Life and leeway of a proof, the size of its key, the caller's deadline and cap, and every parameter's name."""
+    auth = {name: field.default for name, field in AuthSettings.model_fields.items()}
+    orders = {name: field.default for name, field in orders_service.settings.Settings.model_fields.items()}
+    text = section("Service to service").replace("\n", " ")
+    assert f"at most {auth['client_assertion_life']} s after `iat`" in text
+    assert LONGEST_LIFE == auth["client_assertion_life"] == orders["client_assertion_life"]
+    assert f"Clocks may be {auth['leeway']:g} s apart" in text
+    assert f"its own key of {orders['client_key_bits']} bits" in text
+    assert f"waits {orders['exchange_deadline']:g} s" in text
+    assert default(TokenExchange, "deadline") == orders["exchange_deadline"]
+    assert f"reads at most {default(TokenExchange, 'byte_cap') // 1024} KiB" in text
+    parameters = text.split("| parameter | value |")[1].split("`requested_token_type`")[0]
+    for name in (GRANT_TYPE, ACCESS_TOKEN_TYPE, CLIENT_ASSERTION_TYPE, *_PARAMETERS):
+        assert f"`{name}`" in parameters
+    assert f"`{TYPE}`" in text
 
 
 def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:

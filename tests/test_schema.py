@@ -55,10 +55,15 @@ def test_no_made_up_request_breaks_it(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     def answered(case: schemathesis.Case[Any]) -> None:
-        answer = case.call(base_url=person.system.url, headers={"Authorization": f"Bearer {person.token}"}, timeout=20)
+        # At the token endpoint a client proves itself in the body, and a second proof would end every request alike.
+        headers = {} if path.startswith("/oauth/") else {"Authorization": f"Bearer {person.token}"}
+        answer = case.call(base_url=person.system.url, headers=headers, timeout=20)
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)
         if answer.status_code >= 400:
-            assert answer.headers["content-type"] == ["application/problem+json"]
+            (media_type,) = answer.headers["content-type"]
+            oauth = path.startswith("/oauth/") and media_type == "application/json"
+            assert oauth or media_type == "application/problem+json"
+            assert answer.json().keys() >= {"reason", "detail"} | ({"error"} if oauth else set())
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what schemathesis thinks of its own dependencies

@@ -1,12 +1,14 @@
 """What an operator can set, and what not."""
 
 import inspect
+import json
 
 import pytest
 from pydantic import ValidationError
 
 from auth_service.app import create_app
 from auth_service.settings import Settings
+from service_chassis.settings import read_settings
 
 REQUIRED = {
     "port": 8000,
@@ -93,6 +95,62 @@ def test_the_defaults_are_the_protocols() -> None:
     assert (settings.access_token_life, settings.key_set_max_age) == (300, 300)
     assert (settings.attempts_per_account, settings.attempts_per_address, settings.attempts_window) == (10, 300, 600)
     assert settings.trust_forwarded
+
+
+SERVICE = {
+    "client_id": "orders",
+    "audience": "urn:signet:orders",
+    "jwks_uri": "http://orders:8000/.well-known/jwks.json",
+    "may_ask": {"urn:signet:profile": ["profile:read"]},
+}
+
+
+def test_the_table_of_services_is_read_as_json() -> None:
+    """As it stands in an environment variable; none is known by default."""
+    (service,) = Settings.model_validate(REQUIRED | {"services": json.dumps([SERVICE])}).services
+    assert service.model_dump(mode="json") == SERVICE
+    assert Settings.model_validate(REQUIRED).services == ()
+    with pytest.raises(ValidationError):
+        service.client_id = "profile"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("orders", "is not JSON"),
+        ("{}", "valid tuple"),
+        ("[1]", "valid dictionary"),
+        (json.dumps([SERVICE, SERVICE]), "name a client or an audience twice"),
+        (json.dumps([SERVICE, SERVICE | {"client_id": "other"}]), "name a client or an audience twice"),
+        (json.dumps([SERVICE | {"client_id": "signet"}]), "is the client of logins with a password"),
+        (json.dumps([SERVICE | {"client_id": "Orders"}]), "should match pattern"),
+        (json.dumps([SERVICE | {"client_id": ""}]), "should match pattern"),
+        (json.dumps([SERVICE | {"audience": "urn:signet:bank"}]), "is not one of"),
+        (json.dumps([SERVICE | {"jwks_uri": "orders/jwks"}]), "valid URL"),
+        (json.dumps([SERVICE | {"jwks_uri": "file:///etc/passwd"}]), "URL scheme should be 'http' or 'https'"),
+        (json.dumps([SERVICE | {"may_ask": {"urn:signet:bank": ["profile:read"]}}]), "is not one of"),
+        (json.dumps([SERVICE | {"may_ask": {"urn:signet:profile": ["everything"]}}]), "is not one of"),
+        (json.dumps([SERVICE | {"may_ask": {"urn:signet:profile": []}}]), "at least 1 item"),
+        (json.dumps([SERVICE | {"secret": "hunter2"}]), "not permitted"),
+        (
+            json.dumps([{name: SERVICE[name] for name in SERVICE if name != "audience"}]),
+            "is not set, and has no default",
+        ),
+    ],
+)
+def test_a_table_of_services_that_cannot_be_is_said_in_a_sentence(
+    written: str, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A start with such a table ends with status 2, and says where in it what is wrong."""
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv("DATABASE_URL" if name == "database_url" else f"SIGNET_{name.upper()}", str(value))
+    monkeypatch.setenv("SIGNET_SERVICES", written)
+    with pytest.raises(SystemExit) as ended:
+        read_settings(Settings)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("SIGNET_SERVICES")
+    assert sentence in said
 
 
 def test_secrets_and_places_have_no_default() -> None:
