@@ -1,12 +1,13 @@
 """Services that outlive their issuer, and a door that never waits for a service."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from time import perf_counter
 
 import pytest
 from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
+from tests.test_delivery import ADDRESS
 
 SOON = 3.0 + 0.7
 """Seconds: the protocol's bound for a hanging upstream, and what a busy machine adds."""
@@ -87,6 +88,31 @@ def test_a_hanging_service(system: System, ada: Person, service: str, path: str)
         assert system.get("/api/profile", token=token).status_code == 200
         assert perf_counter() - began < 1
     eventually(lambda: system.get(path).status_code == 200)
+
+
+@pytest.mark.parametrize("away", [stopped, hanging])
+@pytest.mark.parametrize("service", ["auth", "profile"])
+def test_an_order_is_placed_without_its_address(
+    system: System, administrator: Person, service: str, away: Callable[[System, str], AbstractContextManager[None]]
+) -> None:
+    """It is pending while auth or profile is away, within 3 s; it is not shipped so, and settled once they are back."""
+    person = system.person("Augusta")
+    person.change_profile("*", delivery_address=ADDRESS)
+    token, shipping = person.token, administrator.token
+    with away(system, service):
+        began = perf_counter()
+        placed = person.order(("RING-SIGNET", 1))
+        assert perf_counter() - began < SOON
+        assert placed.status_code == 201, placed.text
+        assert placed.json()["delivery"] == {"status": "pending", "address": None, "reason": "unavailable"}
+        path = placed.headers["location"]
+        refused = system.request("PUT", f"{path}/delivery-address", token=token)
+        assert problem(refused) == (503, "address_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert problem(system.post(f"{path}/ship", token=shipping)) == (409, "wrong_state")
+    eventually(lambda: system.request("PUT", f"{path}/delivery-address", token=token).status_code == 200)
+    assert person.get(path).json()["delivery"] == {"status": "settled", "address": ADDRESS, "reason": None}
+    assert system.post(f"{path}/ship", token=shipping).json()["status"] == "shipped"
 
 
 @pytest.mark.stack("embedded")

@@ -21,6 +21,7 @@ from service_chassis.tracing import outgoing_headers
 _log = structlog.get_logger()
 
 _BODILESS = frozenset({204, 205, 304})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _SOON = 0.05
 """Seconds until a request is watched for its client's leaving: most are answered before, and need no second task."""
 
@@ -139,6 +140,10 @@ class _Exchange:
         if not self._request_ended:
             headers.append((b"connection", b"close"))
         self._started = True
+        # Where a change went can be followed through the logs by its trace. Reading is the most of it, and a line for
+        # each would cost a third of what the door can carry.
+        if self._scope["method"] not in _READING:
+            _log.info("change_forwarded", upstream=self._upstream.name, method=self._scope["method"], status=status)
         await self._to_client({"type": "http.response.start", "status": status, "headers": headers})
         content = response.content
         ended = bodiless or self._scope["method"] == "HEAD" or content.at_eof()

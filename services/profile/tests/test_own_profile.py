@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -56,6 +57,15 @@ async def test_a_get_has_an_etag_that_spares_the_next_one(client: httpx.AsyncCli
 async def test_no_shared_cache_keeps_a_profile(client: httpx.AsyncClient) -> None:
     """A profile is private, and is checked again each time."""
     assert (await client.get("/api/profile")).headers["Cache-Control"] == "private, no-cache"
+
+
+async def test_who_reads_on_behalf_of_somebody_is_in_the_log(client: httpx.AsyncClient, bearer: Bearer) -> None:
+    """Whose profile, and which service; whoever reads their own leaves no line."""
+    with capture_logs() as events:
+        await client.get("/api/profile")
+        await client.get("/api/profile", headers=bearer(act={"sub": "orders"}))
+    told = [{"event": "profile_read_on_behalf", "log_level": "info", "sub": "subject-1", "actor": "orders"}]
+    assert [{name: event[name] for name in told[0]} for event in events] == told
 
 
 async def test_a_patch_changes_what_it_names_and_answers_with_the_whole(client: httpx.AsyncClient) -> None:

@@ -69,6 +69,8 @@ _CONDITION: dict[str, Any] = {
 )
 async def read_own_profile(caller: Caller, profiles: TheProfiles, request: Request) -> Response:
     """Return the caller's own profile, which is there before anything was ever written to it."""
+    if caller.actor is not None:
+        _log.info("profile_read_on_behalf", sub=caller.subject, actor=caller.actor)
     stored = await profiles.find(caller.subject) or NEVER_WRITTEN
     return _answer(request, _own(caller, stored.profile))
 
