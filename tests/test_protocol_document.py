@@ -170,6 +170,29 @@ def test_the_numbers_of_an_exchange_are_the_defaults() -> None:
     assert f"`{TYPE}`" in text
 
 
+def test_the_numbers_of_orders_are_the_defaults() -> None:
+    """The deadline of a look-up, which lies within the door's, how many wait, and how long a key is remembered."""
+    orders = {name: field.default for name, field in orders_service.settings.Settings.model_fields.items()}
+    door = {name: field.default for name, field in GatewaySettings.model_fields.items()}
+    text = section("Orders").replace("\n", " ")
+    assert f"at most {orders['delivery_deadline']:g} s" in text
+    # What is left is for orders itself, and for the way.
+    assert orders["delivery_deadline"] + 0.5 <= door["upstream_answer_seconds"]
+    assert f"or {orders['delivery_look_ups']} orders were waiting" in text
+    assert f"remembered for {orders['idempotency_keep_for']:.0f} s" in text
+
+
+def test_the_states_of_orders_are_the_codes() -> None:
+    """Every status and every reason stands in a table of its own."""
+    text = section("Orders")
+    tables = re.findall(r"\| `(?:delivery\.)?(status|reason)` \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text)
+    first_cells = [{word for row in table.splitlines() for word in quoted(row.split("|")[1])} for _, table in tables]
+    order = orders_service.orders.order
+    assert first_cells == [
+        set(get_args(each)) for each in (order.OrderStatus, order.DeliveryStatus, order.PendingReason)
+    ]
+
+
 def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:
     """The sizes and the deadline in the table of errors."""
     door = {name: field.default for name, field in GatewaySettings.model_fields.items()}
