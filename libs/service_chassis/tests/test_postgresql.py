@@ -62,11 +62,13 @@ async def unavailable(database: Database, statement: str = "SELECT 1") -> float:
     return perf_counter() - began
 
 
-async def test_a_lock_is_waited_for_and_not_for_ever(database: Database, other: Database) -> None:
-    """503 after `patience`; readers go on; afterwards everything is as before."""
+async def test_a_lock_is_waited_for_and_not_for_ever(database: Database, other: Database, database_url: str) -> None:
+    """503 after `patience`, long before the statement's time is over; readers go on; afterwards all is as before."""
+    impatient = Database(database_url, patience=0.3, statement_timeout=30)
     async with other.writing() as connection:
         await connection.execute(CHANGE)
-        assert 0.25 < await unavailable(database, str(CHANGE)) < 1.5
+        assert 0.25 < await unavailable(impatient, str(CHANGE)) < 1.5
+        await impatient.close()
         assert await count(database) == 1
     async with database.writing() as connection:
         await connection.execute(CHANGE)
@@ -90,10 +92,10 @@ async def test_a_statement_ends_in_time(database: Database) -> None:
     assert await count(database) == 1
 
 
-async def test_a_deadlock_is_unavailability(database: Database, database_url: str, other: Database) -> None:
+async def test_a_deadlock_is_unavailability(database: Database, database_url: str) -> None:
     """The server ends one of the two: that one gets 503, the other its way."""
-    patient = Database(database_url, patience=5, statement_timeout=5)
-    async with other.writing() as connection:
+    patient = [Database(database_url, patience=20, statement_timeout=20) for _ in range(2)]
+    async with database.writing() as connection:
         await connection.execute(text("INSERT INTO parcels (id, note) VALUES (10, 'a'), (11, 'b')"))
     first_locked = asyncio.Barrier(2)
 
@@ -107,8 +109,9 @@ async def test_a_deadlock_is_unavailability(database: Database, database_url: st
             return "503"
         return "done"
 
-    assert sorted(await asyncio.gather(lock(patient, 10, 11), lock(other, 11, 10))) == ["503", "done"]
-    await patient.close()
+    assert sorted(await asyncio.gather(lock(patient[0], 10, 11), lock(patient[1], 11, 10))) == ["503", "done"]
+    for each in patient:
+        await each.close()
 
 
 async def test_idle_connections_that_the_server_closed_cost_nothing(
