@@ -87,7 +87,7 @@ def test_images_hold_no_secret(composed: ComposedSystem, service: str) -> None:
     for setting in inspected(composed, service)["Config"]["Env"]:
         name, _, value = setting.partition("=")
         secret = any(word in name for word in ("KEY", "SECRET", "PASSWORD", "TOKEN"))
-        assert not secret or name.endswith("_FILE") or name == "GPG_KEY", setting
+        assert not secret or name.endswith(("_FILE", "_ENDPOINT")) or name == "GPG_KEY", setting
         assert "@" not in value
 
 
