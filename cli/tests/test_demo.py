@@ -49,7 +49,7 @@ def test_a_step_that_does_not_come_out_as_told_makes_the_status_1(run: "RunComma
     os.kill(command.services["profile"], signal.SIGKILL)
     assert command.process.wait(60) == 1, command.said
     assert "← 502 Bad Gateway  ✗ expected 200, got 502" in command.said
-    assert "13. What was shown" in command.said
+    assert f"{len(STORY)}. What was shown" in command.said
     summary = command.said[command.said.index("Not everything came out as told:") :]
     assert "✗ 5. Call two services with it: expected 200, got 502" in summary
     assert "Traceback" not in command.said
@@ -64,7 +64,7 @@ def test_a_stack_without_its_issuer_fails_the_story_step_by_step(stack: Embedded
     assert isinstance(output.file, io.StringIO)
     told = output.file.getvalue()
     assert "\x1b[1;31m✗ The answer has no access_token, which the story needs." in told
-    assert "13. What was shown" in told
+    assert f"{len(STORY)}. What was shown" in told
     # Its last step but one brings auth back, so the stack is whole again.
     assert stack.process("auth").poll() is None
 

@@ -18,8 +18,16 @@ def ending_auth(scene: Scene) -> None:
     scene.telling.say("But whoever is logged in notices nothing, and who forges is found out as before:")
     scene.call_both(token=scene.token)
     scene.ask("GET", "/api/orders", token=with_more_scope(scene.token), expect=401, reason="bad_signature")
+    scene.telling.say("She orders wax. Orders cannot exchange her token now, and takes the order without an address:")
+    wax = {"items": [{"sku": "WAX-RED", "quantity": 1}]}
+    shown = ("id", "status", "delivery")
+    order = scene.ask("POST", "/api/orders", token=scene.token, body=wax, expect=201, members=shown)
+    scene.pending_order = str(order["id"])
+    status = order["delivery"]["status"]
+    scene.telling.check("Where it goes is not known yet, and it says so", expected="pending", actual=status)
     scene.telling.proves(
-        "Verifying needs auth's public keys and not auth. The services keep the last good key set for an hour."
+        "Verifying needs auth's public keys and not auth. The services keep the last good key set for an hour. What "
+        "does need auth waits a moment for it, and not longer."
     )
 
 
@@ -53,6 +61,12 @@ def bringing_auth_back(scene: Scene) -> None:
     scene.call_both(token=fresh)
     same = taken_apart(fresh).payload.get("sub") == taken_apart(scene.token).payload.get("sub")
     scene.telling.check("It is the same Ada, by her sub", expected=True, actual=same)
+    if scene.pending_order:
+        scene.telling.say("And the order from the outage can be told where to go:")
+        path = f"/api/orders/{scene.pending_order}/delivery-address"
+        order = scene.ask("PUT", path, token=fresh, expect=200, members=("id", "delivery"))
+        status = order["delivery"]["status"]
+        scene.telling.check("Its address is settled", expected="settled", actual=status)
     scene.telling.proves(
         "Keys and accounts survive a restart. A key made anew at each start would have made every token out there "
         "worthless."

@@ -43,6 +43,9 @@ class Scene:
     password: str = "engine of brass and ivory"  # noqa: S105 - of an account that lives as long as the demo
     token: str = ""
     order_id: str = ""
+    delivered_order: str = ""
+    spare_order: str = ""
+    pending_order: str = ""
     key_ids: list[str] = field(default_factory=list)
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
 
@@ -64,21 +67,23 @@ class Scene:
         reason: str | None = None,
         token: str | None = None,
         body: object = None,
+        send: Mapping[str, str] | None = None,
         headers: tuple[str, ...] = (),
         members: tuple[str, ...] | None = None,
     ) -> Answer:
         """Send a request through the door, show it and its answer, and check the answer's status and reason.
 
-        `headers`: which headers of the answer are worth a line here. `members`: which members of its body are; None
-        for all of them. Raises NotAsToldError when there is no answer.
+        `send`: further headers of the request. `headers`: which of the answer's are worth a line here. `members`: which
+        members of its body are; None for all of them. Raises NotAsToldError when there is no answer.
         """
+        more = dict(send or {})
         shown = {"Authorization": f"Bearer {abbreviated_token(token)}"} if token is not None else {}
-        self.telling.request(method, path, headers=shown, body=body)
+        self.telling.request(method, path, headers=shown | more, body=body)
         try:
             response = self._http.request(
                 method,
                 f"{self.stack.url}{path}",
-                headers={"Authorization": f"Bearer {token}"} if token is not None else {},
+                headers=({"Authorization": f"Bearer {token}"} if token is not None else {}) | more,
                 json=body,
             )
         except httpx.HTTPError as error:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from signet.demo.calling import calling_both, finding_the_key, narrowing, without_credentials
 from signet.demo.forging import tampering
 from signet.demo.logging_in import logging_in, one_door, registering, taking_apart
+from signet.demo.ordering import asking_again, changing_her_mind, exchanging
 from signet.demo.outage import bringing_auth_back, ending_auth, restarting_orders
 from signet.demo.scene import Scene
 
@@ -15,9 +16,12 @@ LESSONS = (
     ("Verify one", "with the public key; auth alone signs", "7"),
     ("Use it at another service", "refused: wrong_audience", "8"),
     ("Change it", "found out by each: bad_signature", "9"),
-    ("Lose the issuer", "no new logins; the others go on", "10"),
-    ("Restart a service meanwhile", "it serves from the key set on its disk", "11"),
-    ("Bring the issuer back", "same keys: old tokens still count", "12"),
+    ("Let a service ask another", "by an exchanged token, for that alone", "10"),
+    ("Lose an answer", "the same key gets the same answer", "11"),
+    ("Cancel an order twice", "409: it is cancelled already", "12"),
+    ("Lose the issuer", "no new logins; the others go on", "13"),
+    ("Restart a service meanwhile", "it serves from the key set on its disk", "14"),
+    ("Bring the issuer back", "same keys: old tokens still count", "15"),
 )
 
 
@@ -43,6 +47,9 @@ STORY: tuple[Step, ...] = (
     ("Find the key that signed", finding_the_key),
     ("Narrow a token to one service", narrowing),
     ("Forge a token", tampering),
+    ("Let a service ask another", exchanging),
+    ("Lose an answer, and ask again", asking_again),
+    ("Cancel an order", changing_her_mind),
     ("End the issuer", ending_auth),
     ("Restart a service meanwhile", restarting_orders),
     ("Bring the issuer back", bringing_auth_back),
