@@ -19,7 +19,7 @@ import httpx
 import pytest
 from pydantic_settings import BaseSettings
 from tests.composed_system import ComposedSystem, OverlaidSystem
-from tests.running_system import ROOT, SERVICES, EmbeddedSystem, Person, System, problem
+from tests.running_system import ROOT, SERVICES, EmbeddedSystem, Person, System, eventually, problem
 
 import auth_service.settings
 import orders_service.settings
@@ -184,8 +184,8 @@ def test_the_key_encryption_key_is_changed_while_services_run(system: System, ch
     for service in ("auth", "orders"):
         system.stop(service)
         system.start(service)
-    assert system.get("/api/orders", token=token).status_code == 200
-    assert ada.log_in().status_code == 200
+    eventually(lambda: system.get("/api/orders", token=token).status_code == 200)
+    eventually(lambda: ada.log_in().status_code == 200)
     checkout.run(*backup)
     assert all(len(key) == 32 for key in checkout.copied_keys())
     assert not set(before) & set(checkout.copied_keys())

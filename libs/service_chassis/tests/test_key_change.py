@@ -127,15 +127,16 @@ async def test_two_changes_at_once_lose_nothing(database: Database, database_url
 
 
 async def test_what_is_sealed_meanwhile_opens_afterwards(database: Database, database_url: str, file: Path) -> None:
-    """A service that adds a key while the change goes on, reading the file where it is told to, is not locked out."""
-    changing = Database(database_url, patience=10, statement_timeout=10)
-    change_of_key = asyncio.create_task(change(changing, file))
-    for number in range(20):
-        async with database.writing(exclusive="keys") as connection:
-            sealed = KeyEncryptionKey.read(file).seal(b"new", label=f"new{number}")
-            await connection.execute(insert(KEYS).values(kid=f"new{number}", sealed_private_key=sealed))
-    await change_of_key
-    assert await opened(database, KeyEncryptionKey.read(file)) == SECRETS | {f"new{n}": b"new" for n in range(20)}
+    """Whoever adds a key has read the file under the same lock: the change waits for it, and seals that one too."""
+    async with database.writing(exclusive="keys") as connection:
+        sealing = KeyEncryptionKey.read(file)
+        changing = asyncio.create_task(change(Database(database_url, patience=10, statement_timeout=10), file))
+        done, _ = await asyncio.wait([changing], timeout=2)
+        assert not done, "it did not wait"
+        row = {"kid": "new", "sealed_private_key": sealing.seal(b"the secret of new", label="new")}
+        await connection.execute(insert(KEYS).values(row))
+    assert await changing == 3
+    assert await opened(database, KeyEncryptionKey.read(file)) == SECRETS | {"new": b"the secret of new"}
 
 
 async def test_a_key_that_does_not_fit_changes_nothing(database: Database, database_url: str, file: Path) -> None:
