@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,10 @@ from sqlalchemy import Connection, inspect, text
 
 from auth_service.attempts import Attempts, TooManyAttempts
 from auth_service.database import metadata
+from auth_service.first_administrator import AdministratorExists, create_first_administrator
 from auth_service.signing_keys import SigningKeys
 from service_chassis.database import Database
+from service_chassis.settings import DatabaseSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,14 +26,40 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def replicas(new_database: NewDatabase, tmp_path: Path) -> AsyncIterator[list[Database]]:
-    """Give one migrated database as four processes have it."""
-    url = new_database(tmp_path / "auth.db", "auth_service")
-    replicas = [Database(url) for _ in range(4)]
+def url(new_database: NewDatabase, tmp_path: Path) -> str:
+    """Give the URL of a database."""
+    return new_database(tmp_path / "auth.db", "auth_service")
+
+
+@pytest.fixture
+async def replicas(url: str) -> AsyncIterator[list[Database]]:
+    """Give that database, migrated, as four processes have it."""
+    replicas = [Database(url, patience=30, statement_timeout=30) for _ in range(4)]
     await replicas[0].migrate("auth_service")
     yield replicas
     for each in replicas:
         await each.close()
+
+
+@contextlib.asynccontextmanager
+async def starting_line(database: Database, table: str) -> AsyncIterator[None]:
+    """Let nobody write until four wait to, whatever each has read by then. On SQLite they queue up by themselves."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    closed = asyncio.Event()
+
+    async def keep() -> None:
+        async with database.writing() as connection, asyncio.timeout(30):
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text(f"LOCK TABLE {table} IN SHARE MODE"))
+                closed.set()
+                while (await connection.execute(waiting)).scalar_one() < 4:  # noqa: ASYNC110 -- the server tells nobody
+                    await asyncio.sleep(0.02)
+        closed.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep())
+        await closed.wait()
+        yield
 
 
 async def test_replicas_that_start_at_once_make_one_pair_of_keys(replicas: list[Database], tmp_path: Path) -> None:
@@ -38,10 +67,26 @@ async def test_replicas_that_start_at_once_make_one_pair_of_keys(replicas: list[
     keys = [
         SigningKeys(each, key_encryption_key_file=tmp_path / "kek", bits=2048, clock=lambda: 1.8e9) for each in replicas
     ]
-    await asyncio.gather(*(each.open() for each in keys))
+    async with starting_line(replicas[0], "signing_keys"):
+        await asyncio.gather(*(each.open() for each in keys))
     assert len({each.key_set.body for each in keys}) == 1
     async with replicas[0].reading() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM signing_keys"))).scalar() == 2
+
+
+async def test_of_several_first_administrators_at_once_one_is_made(replicas: list[Database], url: str) -> None:
+    """The others are told that there is one already."""
+    settings = DatabaseSettings.model_validate({"database_url": url})
+
+    async def create(number: int) -> bool:
+        with contextlib.suppress(AdministratorExists):
+            email, password = f"root{number}@example.com", "correct horse battery"
+            await create_first_administrator(settings, email=email, name="Root", password=password)
+            return True
+        return False
+
+    async with starting_line(replicas[0], "accounts"):
+        assert sorted(await asyncio.gather(*(create(number) for number in range(4)))) == [False, False, False, True]
 
 
 async def test_replicas_count_attempts_together_and_never_fail(replicas: list[Database]) -> None:
