@@ -173,7 +173,8 @@ def test_a_backup_under_load_is_whole_and_comes_back(system: System, checkout: C
 
 def test_the_key_encryption_key_is_changed_while_services_run(system: System, checkout: Checkout, ada: Person) -> None:
     """Both files are new, nobody's token or login notices, and services start with them."""
-    backup = blocks("Backup", checkout.kind)
+    *_, copy_keys = blocks("Backup", checkout.kind)
+    backup = ("mkdir -p backup/keys", copy_keys)
     make_up, containers = blocks("Change of the key-encryption key")
     checkout.run(*backup)
     before, token = checkout.copied_keys(), ada.token
