@@ -1,6 +1,7 @@
 """Where an order goes: profile's word, asked for with an exchanged token, and never waited for too long."""
 
 import asyncio
+import gzip
 import json
 import time
 import urllib.parse
@@ -14,6 +15,7 @@ from services.orders.tests.neighbours import ADDRESS, Behaviour, Neighbours
 from structlog.testing import capture_logs
 
 from orders_service.app import create_app
+from orders_service.orders import Delivery
 from orders_service.settings import Settings
 from token_verification import AccessTokenVerifier
 from token_verification.testing import FakeIssuer
@@ -137,8 +139,8 @@ NO_ADDRESSES: list[object] = [
         (200, {}, b""),
         (200, {}, b"Zacharias"),
         (200, {}, b"[]"),
-        (200, {}, b'"' + b"x" * 70_000),
-        (200, {"Content-Encoding": "gzip"}, b""),
+        (200, {}, json.dumps(WHOLE).encode() + b" " * 70_000),
+        (200, {"Content-Encoding": "gzip"}, gzip.compress(json.dumps(WHOLE).encode())),
         (200, {}, json.dumps({"sub": "subject-1"}).encode()),
         (200, {}, json.dumps({"delivery_address": ADDRESS}).encode()),
         (200, {}, json.dumps(WHOLE | {"sub": "subject-2"}).encode()),
@@ -308,12 +310,14 @@ async def test_an_order_shipped_while_profile_was_asked_keeps_its_address(
 
 
 async def test_anothers_order_is_not_told_where_to_go(
-    client: httpx.AsyncClient, neighbours: Neighbours, bearer: Bearer
+    client: httpx.AsyncClient, app: FastAPI, neighbours: Neighbours, bearer: Bearer
 ) -> None:
-    """404, as for one that never was, and nobody is asked."""
+    """404, as for one that never was, and nobody is asked; nor would the move itself find it."""
     order = await place(client)
     neighbours.seen.clear()
     for each in (order, "ord_" + "x" * 22, "1", "%00"):
         answer = await settle(client, each, bearer(sub="subject-2"))
         assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
     assert neighbours.seen == []
+    assert await app.state.order_states.deliver("subject-2", order, Delivery(status="none_on_file")) is None
+    assert (await client.get(f"/api/orders/{order}")).json()["delivery"] == SETTLED

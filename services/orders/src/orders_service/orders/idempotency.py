@@ -41,7 +41,7 @@ class IdempotencyKey:
     def __init__(self, subject: str, written: str, lines: Sequence[OrderLine]) -> None:
         self._subject = subject
         self._key = re.sub(r"\\(.)", r"\1", written[1:-1]) if written.startswith('"') else written
-        canonical = json.dumps([line.model_dump() for line in lines], sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps([line.model_dump() for line in lines], separators=(",", ":"))
         self._fingerprint = hashlib.sha256(canonical.encode()).hexdigest()
 
     async def recall(self, connection: AsyncConnection, *, now: int) -> Earlier | None:
