@@ -255,3 +255,12 @@ async def test_a_database_that_counts_bytes_is_refused(database_kind: str, postg
         await bytewise.migrate("parcel_store")
     await bytewise.close()
     postgresql.drop(name)
+
+
+async def test_a_migration_waits_for_another(database: Database, other: Database) -> None:
+    """While one process migrates, the next has not begun; it goes on when the first has ended."""
+    async with database.writing(exclusive="migrations"):
+        second = asyncio.create_task(other.migrate("parcel_store"))
+        done, _ = await asyncio.wait([second], timeout=0.8)
+        assert not done
+    await second
