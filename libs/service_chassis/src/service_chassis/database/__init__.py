@@ -23,9 +23,8 @@ __all__ = ["Database", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
 
 _log = structlog.get_logger()
 
-BUSY_SECONDS = 1.0
-"""How long a writer waits, for others in its process and then for other processes, each: less in sum than the gateway
-waits for an answer."""
+BUSY_SECONDS = 2.0
+"""How long a writer waits for others before it is told so: less than the gateway waits for an answer."""
 
 MIGRATION_SECONDS = 60.0
 """How long a process waits at start for another that is migrating."""

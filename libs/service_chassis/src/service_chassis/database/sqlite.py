@@ -21,7 +21,10 @@ _PASSING_FAULTS = {
 
 
 class Sqlite:
-    """What is SQLite's own about a database. `patience`: seconds that a statement waits for another's lock."""
+    """What is SQLite's own about a database.
+
+    `patience`: seconds that a writer waits for others, half for those in this process and half for other processes.
+    """
 
     reads: Final = {"signet_writes": False}
     writes: Final = {"signet_writes": True}
@@ -30,7 +33,7 @@ class Sqlite:
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._url = url
-        self._patience = patience
+        self._patience = patience / 2
         self._turn = asyncio.Lock()
 
     def engine(self) -> AsyncEngine:
