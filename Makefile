@@ -42,7 +42,7 @@ clean: ## Remove the environment (data under .signet/ stays)
 	rm -rf .venv
 
 .venv/.ready: requirements.lock build-tools.lock $(addsuffix /pyproject.toml,$(MEMBERS))
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Signet needs Python 3.11 or newer")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Signet needs Python 3.11 or newer; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.13 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r build-tools.lock
 	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock

@@ -117,16 +117,17 @@ class FakeIssuer:
     def claims(self, *, omit: Collection[str] = (), expires_in: int = 300, **claims: object) -> dict[str, object]:
         """Return what a good token says, with `claims` in place of its own, and without those in `omit`."""
         now = int(self.clock())
+        issued = now if expires_in > 0 else now + expires_in - 300  # one that has expired was good once
         good: dict[str, object] = {
             "iss": self.issuer,
             "sub": "subject-1",
             "aud": self.audience,
             "client_id": "test-client",
-            "iat": now,
+            "iat": issued,
             "exp": now + expires_in,
             "jti": uuid.uuid4().hex,
             "sid": "login-1",
-            "auth_time": now,
+            "auth_time": issued,
             "scope": "read",
         }
         return {name: value for name, value in (good | claims).items() if name not in omit}

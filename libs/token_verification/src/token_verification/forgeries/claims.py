@@ -112,7 +112,7 @@ CLAIMS = (
     _aud("upper-case-urn", "URN:{}"),
     _aud("two-in-one-string", "{} urn:test:somebody-else"),
     token_forgery("aud-shorter", "wrong_audience", lambda i, a: i.token(aud=a[:-1])),
-    token_forgery("aud-list-without-us", "wrong_audience", lambda i, a: i.token(aud=["urn:x", f"{a}2"])),
+    token_forgery("aud-list-without-us", "wrong_audience", lambda i, a: i.token(aud=[f"{a}1", f"{a}2"])),
     token_forgery("aud-empty-list", "wrong_audience", lambda i, _: i.token(aud=[])),
     token_forgery("aud-injection", "wrong_audience", lambda i, _: i.token(aud='x", scope="all')),
     # Tokens that are good elsewhere, or for someone else.
