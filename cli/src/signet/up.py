@@ -13,13 +13,13 @@ FIRST_COMMANDS = """\
 # register
 curl -s {url}/register \\
   -H 'Content-Type: application/json' \\
-  -d '{{"email": "ada@example.org", "name": "Ada",
+  -d '{{"email": "ada@example.com", "name": "Ada",
        "password": "correct horse battery"}}'
 
 # log in, and keep the access token
 TOKEN=$(curl -s {url}/login \\
   -H 'Content-Type: application/json' \\
-  -d '{{"email": "ada@example.org", "password": "correct horse battery"}}' |
+  -d '{{"email": "ada@example.com", "password": "correct horse battery"}}' |
   sed -E 's/.*"access_token": ?"([^"]+)".*/\\1/')
 
 # call a service with it
