@@ -11,7 +11,7 @@ from orders_service.client_key import label
 from orders_service.database import client_key
 from orders_service.settings import Settings
 from service_chassis import key_change
-from service_chassis.database import Database, StorageUnavailable
+from service_chassis.database import MIGRATION_SECONDS, Database, StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.sealing import KeysUnusable
 from service_chassis.server import serve
@@ -51,7 +51,8 @@ def _serve() -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    database = Database.of(settings)
+    # No request is waiting yet, but perhaps another process that starts at this moment: it may take its time.
+    database = Database.of(settings, patience=MIGRATION_SECONDS)
     try:
         await database.migrate("orders_service")
         await own_client_key(settings, database).open()

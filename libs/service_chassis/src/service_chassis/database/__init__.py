@@ -75,10 +75,11 @@ class Database:
         self._engine = self._watched(self._kind.engine())
 
     @classmethod
-    def of(cls, settings: DatabaseSettings) -> Self:
+    def of(cls, settings: DatabaseSettings, *, patience: float = BUSY_SECONDS) -> Self:
         """Return the database that a process's settings name."""
         return cls(
             settings.database_url,
+            patience=patience,
             password_file=settings.database_password_file,
             pool_size=settings.database_pool_size,
             statement_timeout=settings.database_statement_timeout,
