@@ -21,6 +21,9 @@ PUBLIC = {
     "/api/catalogue": {"get"},
     "/api/orders": {"get", "post"},
     "/api/orders/{order_id}": {"get"},
+    "/api/orders/{order_id}/cancel": {"post"},
+    "/api/orders/{order_id}/ship": {"post"},
+    "/api/orders/{order_id}/delivery-address": {"put"},
 }
 """Every public route of a service, and its methods."""
 
