@@ -46,6 +46,8 @@ async def test_a_body_at_the_cap_is_read(client: httpx.AsyncClient) -> None:
         {"content-type": "application/json; charset=utf-16"},
         {"content-type": "application/json", "content-encoding": "gzip"},
         {"content-type": "\x80"},
+        {"content-type": "application/json; charset*=a; charset*0=b"},
+        {"content-type": f"application/json; charset*{'1' * 5000}=x"},
     ],
 )
 async def test_another_media_type_is_refused(client: httpx.AsyncClient, headers: dict[str, str]) -> None:

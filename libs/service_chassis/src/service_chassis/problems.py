@@ -105,12 +105,16 @@ def _allowed(app: FastAPI, request: Request) -> str:
     return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
+_MOST_ERRORS = 50
+"""Faults named in one answer: nobody reads more, and a body of nothing but faults shall not become a longer answer."""
+
+
 def _validation_problem(error: RequestValidationError) -> Problem:
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return Problem(400, *_FRAMEWORK_REASONS[400])
     # The input itself is never repeated: it may be a password.
-    errors = [{"field": _field(detail["loc"][1:]), "message": str(detail["msg"])} for detail in details]
+    errors = [{"field": _field(detail["loc"][1:]), "message": str(detail["msg"])} for detail in details[:_MOST_ERRORS]]
     if all(detail["loc"][0] == "body" for detail in details):
         return Problem(422, "invalid_body", "The body is JSON, but not what this endpoint takes.", errors=errors)
     return Problem(
