@@ -79,3 +79,14 @@ def test_a_head_that_fails_at_its_end_costs_no_more_than_one_that_does_not() -> 
     for _ in range(100):
         with pytest.raises(Problem):
             RequestFraming(20_000).take(hostile)
+
+
+def test_one_empty_line_before_a_request_is_forgiven_and_no_more() -> None:
+    """Each request may have one before it; who sends only empty lines would otherwise never meet a deadline."""
+    request = b"GET / HTTP/1.1\r\nHost: door\r\n\r\n"
+    framing = RequestFraming(16_384)
+    for _ in range(2):
+        framing.take(b"\r\n" + request)
+    framing.take(b"\r\n")
+    with pytest.raises(Problem, match="more than one empty line"):
+        framing.take(b"\r\n")

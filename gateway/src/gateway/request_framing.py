@@ -48,11 +48,12 @@ class RequestFraming:
     `head_limit` caps the request line and the header fields together, in bytes; trailers have the same cap.
     """
 
-    __slots__ = ("_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
+    __slots__ = ("_forgiven", "_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
 
     def __init__(self, head_limit: int) -> None:
         self._head_limit = head_limit
         self._stage = _Stage.HEAD
+        self._forgiven = False
         self._pending = b""
         self._left = 0
         self._trailer_bytes = 0
@@ -85,9 +86,15 @@ class RequestFraming:
 
     def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
         received = self._pending + data if self._pending else data
-        # RFC 9112, section 2.2: an empty line before a request is forgiven, but only whole ones.
-        while received.startswith(b"\r\n"):
+        # RFC 9112, section 2.2: one empty line before a request is forgiven. More would be a way to send for ever
+        # without ever beginning a request, and so without a deadline.
+        if received.startswith(b"\r\n"):
+            if self._forgiven:
+                raise _malformed("There is more than one empty line before the request.")
+            self._forgiven = True
             received = received[2:]
+            if received.startswith(b"\r\n"):
+                raise _malformed("There is more than one empty line before the request.")
         end = received.find(b"\r\n\r\n")
         if (end + 4 if end >= 0 else len(received)) > self._head_limit:
             raise Problem(431, "headers_too_large", f"Request line and headers exceed {self._head_limit} bytes.")
@@ -96,6 +103,7 @@ class RequestFraming:
             self._pending = received
             return b"", b""
         self._pending = b""
+        self._forgiven = False
         head, rest = received[: end + 4], received[end + 4 :]
         return self._understand(head), rest
 
