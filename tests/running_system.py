@@ -23,10 +23,16 @@ READY_SECONDS: Final = 30.0
 
 
 def eventually(claim: Callable[[], object], *, within: float = READY_SECONDS) -> None:
-    """Ask until the answer is true, at most for so many seconds. AssertionError names the claim."""
+    """Ask until the answer is true, at most for so many seconds. AssertionError names the claim, or is its own last."""
     deadline = monotonic() + within
-    while not claim():
-        assert monotonic() < deadline, f"not so within {within:g} s: {claim}"
+    while True:
+        try:
+            if claim():
+                return
+            assert monotonic() < deadline, f"not so within {within:g} s: {claim}"
+        except AssertionError:
+            if monotonic() >= deadline:
+                raise
         sleep(0.05)
 
 

@@ -36,7 +36,11 @@ def kids(system: System) -> list[str]:
 
 
 def both_services_honour(system: System, token: str) -> bool:
-    return all(system.get(path, token=token).status_code == 200 for path in ("/api/profile", "/api/orders"))
+    """Return True; AssertionError says what a service answered instead."""
+    for path in ("/api/profile", "/api/orders"):
+        answer = system.get(path, token=token)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+    return True
 
 
 def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
