@@ -8,7 +8,7 @@ async def list_orders(caller: Caller) -> list[Order]: ...
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Protocol, cast
 from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request, Response, Security
@@ -21,12 +21,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from token_verification.access_token import AccessToken
 from token_verification.errors import InsufficientScope, InvalidRequest, NoCredentials, VerificationError
 from token_verification.openapi import SCHEME_NAME, document_protection
-from token_verification.verifier import AccessTokenVerifier
 
 _CALLER = "token_verification.caller"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def protect(app: FastAPI, verifier: AccessTokenVerifier, *, public: Collection[str]) -> None:
+class Verifier(Protocol):
+    """What decides about tokens: an AccessTokenVerifier, or something that asks one and then knows more."""
+
+    async def verify(self, token: str, *, changes_state: bool = True) -> AccessToken:
+        """Return what a good token says; raise VerificationError for any other."""
+
+
+def protect(app: FastAPI, verifier: Verifier, *, public: Collection[str]) -> None:
     """Let no request reach a route of `app` without a verified access token, but for the public ones.
 
     `public`: "METHOD /path", exact: no patterns, so that no route becomes public because it resembles one. A public GET
@@ -58,7 +65,7 @@ def protect(app: FastAPI, verifier: AccessTokenVerifier, *, public: Collection[s
 class _Protection:
     """Pure ASGI: BaseHTTPMiddleware would cost a task per request and break streaming."""
 
-    def __init__(self, app: ASGIApp, verifier: AccessTokenVerifier, public: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier, public: frozenset[str]) -> None:
         self._app = app
         self._verifier = verifier
         self._public = public
@@ -69,7 +76,8 @@ class _Protection:
             scope.pop(_CALLER, None)
             if not self._is_public(scope):
                 try:
-                    scope[_CALLER] = await self._verifier.verify(bearer_token(scope))
+                    changes_state = scope["method"] not in _READING
+                    scope[_CALLER] = await self._verifier.verify(bearer_token(scope), changes_state=changes_state)
                 except VerificationError as refusal:
                     await _problem_response(refusal)(scope, receive, send)
                     return

@@ -47,13 +47,14 @@ class AccessTokenVerifier:
         self.max_life = max_life
         self.clock = clock
 
-    async def verify(self, token: str) -> AccessToken:
+    async def verify(self, token: str, *, changes_state: bool = True) -> AccessToken:
         """Return what the token says, once every step of the policy has passed.
 
-        Waits only if the token names a key that is not at hand. Raises InvalidToken with the reason of the first
-        step that failed, or KeysUnavailable; no input makes it raise anything else.
+        `changes_state`: whether the request that it comes with may change something. Waits only if the token names a
+        key that is not at hand. Raises InvalidToken with the reason of the first step that failed, or KeysUnavailable;
+        no input makes it raise anything else.
         """
-        examination = Examination(token, self.clock())
+        examination = Examination(token, self.clock(), changes_state=changes_state)
         for step in STEPS:
             waiting = step.check(self, examination)
             if waiting is not None:
@@ -64,16 +65,17 @@ class AccessTokenVerifier:
 class Examination:
     """One token under examination. Each step reads what earlier ones have found, and adds its own."""
 
-    __slots__ = ("claims", "header", "jws", "key", "now", "token")
+    __slots__ = ("changes_state", "claims", "header", "jws", "key", "now", "token")
 
     jws: CompactJws
     header: dict[str, Any]
     key: VerificationKey
     claims: dict[str, Any]
 
-    def __init__(self, token: str, now: float) -> None:
+    def __init__(self, token: str, now: float, *, changes_state: bool = True) -> None:
         self.token = token
         self.now = now
+        self.changes_state = changes_state
 
     def outcome(self) -> AccessToken:
         """Return the verified token. Only after the last step."""

@@ -63,3 +63,24 @@ signing_keys = Table(
         postgresql_where=text("state = 'active'"),
     ),
 )
+
+revocations = Table(
+    "revocations",
+    metadata,
+    # Not counted up by the database: on PostgreSQL such a number would follow the order of insertion, not of commit.
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(3), nullable=False),
+    Column("id", String(255), nullable=False),
+    Column("until", BigInteger, index=True),
+    CheckConstraint("kind IN ('sid', 'jti', 'kid')", name="known_kind"),
+    Index("ix_revocations_kind_id", "kind", "id"),
+)
+
+revocation_head = Table(
+    "revocation_head",
+    metadata,
+    # There is one place: whoever appends to the log holds it until the end of their transaction.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    CheckConstraint("place = 1", name="revocation_head_place"),
+)
