@@ -19,6 +19,7 @@ from auth_service import scopes
 from auth_service.endpoints.tokens import _PARAMETERS
 from auth_service.settings import Settings as AuthSettings
 from gateway.settings import GatewaySettings
+from gateway.upstreams import UpstreamLimits
 from service_chassis.request_bodies import JsonBodies
 from token_verification import AccessTokenVerifier, RemoteKeySet
 from token_verification.claims import REQUIRED
@@ -127,11 +128,13 @@ def test_the_numbers_of_the_key_set_are_its_defaults() -> None:
     for matter, numbers in {
         "after a failed fetch": [default(RemoteKeySet, "retry_first"), default(RemoteKeySet, "retry_last")],
         "an unknown key id": [default(RemoteKeySet, "cooldown")],
+        "who waits for that fetch": [default(RemoteKeySet, "patience"), default(RemoteKeySet, "most_waiting")],
         "the issuer is away": [default(RemoteKeySet, "keep_for")],
         "one fetch": [default(RemoteKeySet, "deadline"), default(RemoteKeySet, "byte_cap")],
     }.items():
         for number in numbers:
             assert re.search(rf"\b{number:g}\b" if number < 1e6 else str(number), table[matter]), (matter, number)
+    assert default(RemoteKeySet, "patience") < UpstreamLimits().answer_seconds, "else the gateway's 504 hides the 503"
 
 
 def test_the_numbers_of_tokens_are_the_defaults() -> None:

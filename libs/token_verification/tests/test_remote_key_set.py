@@ -41,9 +41,13 @@ def issuer() -> FakeIssuer:
 
 
 @contextlib.asynccontextmanager
-async def running(issuer: FakeIssuer, clock: FakeClock) -> AsyncIterator[tuple[RemoteKeySet, AccessTokenVerifier]]:
+async def running(
+    issuer: FakeIssuer, clock: FakeClock, *, patience: float = 60.0
+) -> AsyncIterator[tuple[RemoteKeySet, AccessTokenVerifier]]:
     async with httpx.AsyncClient(transport=issuer.transport) as http:
-        key_set = RemoteKeySet(issuer.jwks_uri, issuer=issuer.issuer, http=http, clock=clock, sleep=clock.sleep)
+        key_set = RemoteKeySet(
+            issuer.jwks_uri, issuer=issuer.issuer, http=http, patience=patience, clock=clock, sleep=clock.sleep
+        )
         async with key_set:
             await clock.settle()
             yield key_set, AccessTokenVerifier(issuer=issuer.issuer, audience=AUDIENCE, key_set=key_set)
@@ -142,16 +146,16 @@ async def test_finds_a_rotated_key_at_once(issuer: FakeIssuer, clock: FakeClock)
 
 
 async def test_all_who_wait_share_one_fetch(issuer: FakeIssuer, clock: FakeClock) -> None:
-    """A hundred tokens under a new key at once cause one fetch and pass; that some give up disturbs nobody."""
+    """Many tokens under a new key at once cause one fetch and pass; that some give up disturbs nobody."""
     async with running(issuer, clock) as (key_set, verifier):
         await clock.advance(11)
         issuer.rotate()
-        waiting = [asyncio.create_task(verifier.verify(issuer.token())) for _ in range(100)]
+        waiting = [asyncio.create_task(verifier.verify(issuer.token())) for _ in range(32)]
         await asyncio.sleep(0)
         waiting[0].cancel()
-        waiting[50].cancel()
+        waiting[20].cancel()
         results = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(result).__name__ for result in results].count("AccessToken") == 98
+        assert [type(result).__name__ for result in results].count("AccessToken") == 30
         assert [type(result).__name__ for result in results].count("CancelledError") == 2
         assert key_set.fetches == 2
 
@@ -166,6 +170,50 @@ async def test_a_refresh_that_is_due_joins_the_fetch_under_way(issuer: FakeIssue
         assert key_set.fetches == issuer.requests == 2
         assert not waiting.done()
         waiting.cancel()
+
+
+async def test_nobody_waits_long_for_a_hanging_issuer(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """A caller gives up before a gateway would, with 503; the fetch goes on, and its keys are there for the next."""
+    answers = asyncio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        await answers.wait()
+        return httpx.Response(200, json=issuer.jwk_set)
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
+        RemoteKeySet("http://x", issuer="i", http=http, patience=0.01, clock=clock, sleep=clock.sleep) as key_set,
+    ):
+        with pytest.raises(KeysUnavailable, match="takes long") as refused:
+            await key_set.find(issuer.key_id)
+        assert refused.value.retry_after == 3
+        answers.set()
+        await clock.settle()
+        assert key_set.known(issuer.key_id) is not None
+        assert key_set.fetches == 1
+
+
+async def test_only_so_many_wait_at_a_time(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """While the issuer hangs, 32 of a flood of unknown kids wait; the rest has 503 at once, and places return."""
+    async with running(issuer, clock) as (key_set, verifier):
+        await clock.advance(11)
+        issuer.behaviour = "hang"
+        flood = [asyncio.create_task(verifier.verify(unknown(issuer, f"{number}"))) for number in range(200)]
+        await clock.settle()
+        refused = [task for task in flood if task.done()]
+        assert len(refused) == 200 - 32
+        assert {str(task.exception()) for task in refused} == {
+            "keys_unavailable: Too many already wait for the issuer's keys."
+        }
+        assert (await verifier.verify(issuer.token())).subject == "subject-1"
+        assert key_set.fetches == 2
+        for task in flood:
+            task.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        again = asyncio.create_task(verifier.verify(unknown(issuer)))
+        await clock.settle()
+        assert not again.done()
+        again.cancel()
 
 
 @pytest.mark.parametrize(
@@ -184,11 +232,12 @@ async def test_a_flood_of_unknown_kids(
             await clock.advance(10)
             assert key_set.fetches - before <= 11  # the background's own retries, while the issuer is down
             before = key_set.fetches
-            tasks = [asyncio.create_task(verifier.verify(token)) for token in flood]
-            with pytest.raises(StopIteration):
-                verifier.verify(good).send(None)
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            assert {type(result) for result in results} == {answer}
+            for first in range(0, len(flood), 25):
+                tasks = [asyncio.create_task(verifier.verify(token)) for token in flood[first : first + 25]]
+                with pytest.raises(StopIteration):
+                    verifier.verify(good).send(None)
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+                assert {type(result) for result in results} == {answer}
             assert key_set.fetches - before <= 1
             with pytest.raises(answer):
                 await verifier.verify(unknown(issuer))

@@ -40,6 +40,8 @@ class RemoteKeySet:
         cooldown: float = 10.0,
         keep_for: float = 3600.0,
         deadline: float = 3.0,
+        patience: float = 1.0,
+        most_waiting: int = 32,
         byte_cap: int = 64 * 1024,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -53,7 +55,8 @@ class RemoteKeySet:
         In seconds: `default_max_age`, life of a set whose answer states none; refreshed at 80 % of it, give or take a
         tenth. `retry_first`, doubling up to `retry_last`: pauses after failed fetches. `cooldown`: after any fetch, how
         long an unknown key id causes none. `keep_for`: how long the last good set is used while the issuer is away.
-        `deadline`: for one fetch in all.
+        `deadline`: for one fetch in all. `patience`: how long `find` waits for it, and `most_waiting`: how many callers
+        do so at a time. Where requests come through a gateway, each of these holds one of its turns meanwhile.
 
         `clock` measures ages in this process, `wall_clock` (seconds since the epoch) the age of what lies on disk, and
         `sleep` waits; tests pass their own.
@@ -68,6 +71,8 @@ class RemoteKeySet:
         self._cooldown = cooldown
         self._keep_for = keep_for
         self._deadline = deadline
+        self._patience = patience
+        self._most_waiting = most_waiting
         self._byte_cap = byte_cap
         self._clock = clock
         self._wall_clock = wall_clock
@@ -85,6 +90,7 @@ class RemoteKeySet:
 
         self._entered = False
         self._landing: asyncio.Event | None = None
+        self._waiters = 0
         self._fetching: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
         self._storing: asyncio.Task[None] | None = None
@@ -132,16 +138,30 @@ class RemoteKeySet:
         """Return a key that was not at hand; None if the issuer, asked less than a cooldown ago, has none such.
 
         Waits for at most one fetch, which all who ask at the same time share; that one of them gives up does not
-        disturb it. Raises KeysUnavailable if the last fetch failed.
+        disturb it. Raises KeysUnavailable if the last fetch failed, if the one under way takes longer than `patience`,
+        and at once if `most_waiting` wait for it already.
         """
         if self._landing is None and not self._is_cooling():
             self._start_fetch()
         if self._landing is not None:
-            await self._landing.wait()
+            await self._wait_for(self._landing)
         key = self.known(key_id)
         if key is None and (self._last_failure is not None or not self._usable()):
             raise KeysUnavailable(self._why_not(), retry_after=self._until_next())
         return key
+
+    async def _wait_for(self, landing: asyncio.Event) -> None:
+        if self._waiters >= self._most_waiting:
+            raise KeysUnavailable("Too many already wait for the issuer's keys.", retry_after=self._patience)
+        self._waiters += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await landing.wait()
+        except TimeoutError:
+            detail = "The token's key is not at hand, and the issuer takes long to say whether it has it."
+            raise KeysUnavailable(detail, retry_after=self._deadline - self._patience) from None
+        finally:
+            self._waiters -= 1
 
     def _usable(self) -> bool:
         return self._fetched_at is not None and self._clock() - self._fetched_at < self._keep_for
