@@ -76,6 +76,8 @@ def test_nothing_else_is_an_issuer(issuer: str) -> None:
         {"signing_key_bits": "many"},
         {"access_token_life": 601},
         {"access_token_life": 0},
+        {"access_token_life": 300, "max_token_life": 299},
+        {"max_token_life": 0},
         {"key_set_max_age": 0},
         {"hashing_threads": 0},
         {"attempts_per_account": 0},

@@ -18,7 +18,7 @@ from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
-from auth_service.settings import LONGEST_ACCESS_TOKEN_LIFE, Settings
+from auth_service.settings import Settings
 from auth_service.signing_keys import SigningKeys
 from auth_service.token_exchange import TokenExchange
 from service_chassis.database import Database
@@ -103,7 +103,7 @@ def create_app(
             audience=audience,
             key_set=signing_keys,
             leeway=settings.leeway,
-            max_life=LONGEST_ACCESS_TOKEN_LIFE,
+            max_life=settings.max_token_life,
             clock=clock,
         )
 

@@ -16,9 +16,6 @@ from token_verification.client_assertion import LONGEST_LIFE as LONGEST_ASSERTIO
 WholeSeconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
 
-LONGEST_ACCESS_TOKEN_LIFE = 600
-"""Verifiers refuse a token that lives longer, in seconds."""
-
 
 # An absolute URI without a fragment, as a resource indicator has to be. [RFC 8707 section 2, RFC 3986 section 4.3]
 _Resource = Annotated[str, Field(max_length=200, pattern=r"^[a-z][a-z0-9+.-]*:[!$-;=?-Z_a-z~]+$")]
@@ -47,7 +44,9 @@ class Settings(ServiceSettings):
     key_encryption_key_file: Path
     """Where the 32 bytes lie under which private keys are stored; made at the first start, and never again."""
     signing_key_bits: Annotated[Literal[2048, 3072], BeforeValidator(int)] = 3072
-    access_token_life: Annotated[int, Field(ge=1, le=LONGEST_ACCESS_TOKEN_LIFE)] = 300
+    max_token_life: WholeSeconds = 600
+    """Verifiers refuse a token that lives longer: so long, whatever was signed has to be reckoned with."""
+    access_token_life: WholeSeconds = 300
     key_set_max_age: WholeSeconds = 300
 
     further_resources: Annotated[
@@ -87,6 +86,13 @@ class Settings(ServiceSettings):
         if fault := _fault_of_issuer(issuer):
             raise ValueError(fault)
         return issuer
+
+    @field_validator("access_token_life")
+    @classmethod
+    def _be_accepted(cls, life: int, info: ValidationInfo) -> int:
+        if life > (longest := info.data.get("max_token_life", life)):
+            raise ValueError(f"is more than the {longest} s that verifiers allow")
+        return life
 
     @field_validator("services")
     @classmethod
