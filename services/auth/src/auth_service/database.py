@@ -5,6 +5,8 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -26,6 +28,48 @@ accounts = Table(
     Column("password_hash", String(200), nullable=False),
     Column("administrator", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    # Whoever has verified a password finds here whether it still was the account's when their login began. Not by the
+    # hash: that is also replaced by a newer one of the same password.
+    Column("password_changes", Integer, nullable=False, server_default="0"),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("sid", String(32), primary_key=True),
+    Column("sub", String(32), ForeignKey("accounts.sub"), nullable=False, index=True),
+    Column("device", String(200), nullable=False),
+    Column("address", String(50), nullable=False),
+    # What was granted, space separated: tokens that are got by refreshing have no more.
+    Column("audience", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    # Whole seconds, being the tokens' auth_time. The others are not: lives can be set to fractions of one.
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", Double, nullable=False),
+    Column("ends_at", Double, nullable=False, index=True),
+    # Whoever ends or uses a login holds its row, so that an end is never undone.
+    Column("ended_at", Double),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    # SHA-256 of the token and of its successor; neither lies here itself.
+    Column("hash", LargeBinary(32), primary_key=True),
+    Column("sid", String(32), ForeignKey("logins.sid", ondelete="CASCADE"), nullable=False, index=True),
+    Column("used_at", Double),
+    Column("successor", LargeBinary(32)),
+    CheckConstraint("(used_at IS NULL) = (successor IS NULL)", name="used_up_by_a_successor"),
+)
+
+refresh_key = Table(
+    "refresh_key",
+    metadata,
+    # There is one place, so that replicas cannot each have a key of their own.
+    Column("place", Integer, primary_key=True, autoincrement=False),
+    Column("sealed_key", LargeBinary, nullable=False),
+    CheckConstraint("place = 1", name="refresh_key_place"),
 )
 
 attempts = Table(
