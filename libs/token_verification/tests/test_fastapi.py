@@ -306,6 +306,31 @@ async def test_a_root_path_is_taken_off_once(path: str, status: int, app: FastAP
         assert (await client.get(path)).status_code == status
 
 
+@pytest.mark.parametrize("root", ["", "/", "/v1", "/v1/", "/open", "/open/"])
+@pytest.mark.parametrize(
+    "path", ["/open", "/v1/open", "/v1//open", "/v1open", "/open/open", "/open//open", "//open", "/v1"]
+)
+async def test_public_is_what_the_router_takes_for_it(root: str, path: str, verifier: AccessTokenVerifier) -> None:
+    """Whatever the root path ends in, who has no token reaches the public route wherever others do, and no other."""
+    app = FastAPI()
+
+    @app.get("/open")
+    async def open_() -> str:
+        return "open"
+
+    @app.get("/{anything:path}")
+    async def guarded(anything: str) -> str:
+        return f"guarded {anything}"
+
+    protect(app, verifier, public={"GET /open"})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, root_path=root), base_url="http://api.test"
+    ) as client:
+        reached = await client.get(path, headers={"authorization": f"Bearer {issuer.token()}"})
+        anonymous = await client.get(path)
+    assert anonymous.status_code == (200 if reached.text == '"open"' else 401)
+
+
 @pytest.mark.parametrize(
     "entry",
     ["/open", "GET", "GET open", "get /open", "GET  /open", "* /open", "GET /open/{id}", "GET /open/*", "GET /open?a=b",

@@ -89,9 +89,14 @@ class _Protection:
     def _is_public(self, scope: Scope) -> bool:
         """Tell whether the router, which sees the same decoded path, can only reach a public route."""
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "").rstrip("/")
-        return f"{method} {path.removeprefix(root)}" in self._public
+        return f"{method} {_routed_path(scope)}" in self._public
+
+
+def _routed_path(scope: Scope) -> str:
+    """Return the path that Starlette's router goes by: without the root path, if a slash or nothing follows that."""
+    path: str = scope["path"]
+    rest = path.removeprefix(scope.get("root_path", ""))
+    return rest if rest in {"", path} or rest.startswith("/") else path
 
 
 def bearer_token(scope: Scope) -> str:
