@@ -1,5 +1,7 @@
 """The last good key set on disk."""
 
+import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -151,6 +153,55 @@ async def test_a_bad_file_is_ignored(  # noqa: PLR0917 -- fixtures
     async with Process(issuer, path, wall):
         pass
     path.write_bytes(change(json.loads(path.read_text())))
+    issuer.behaviour = "down"
+    async with Process(issuer, path, wall) as restarted:
+        with pytest.raises(KeysUnavailable, match="not been fetched yet"):
+            await restarted.verifier.verify(issuer.token())
+    assert f"stored key set not used: {why}" in caplog.text
+
+
+async def test_a_fifo_does_not_hang_the_start(path: Path, wall: FakeClock) -> None:
+    """What is no regular file is refused at once, not when somebody writes to it."""
+    path.parent.mkdir()
+    os.mkfifo(path, 0o600)
+    loading = asyncio.to_thread(stored_key_set.load, path, issuer="any", now=wall(), keep_for=3600)
+    try:
+        with pytest.raises(ValueError, match="it is not a regular file"):
+            await asyncio.wait_for(loading, 10)
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # lets a thread go that does wait
+
+
+def _give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, 4711, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "why"),
+    [
+        (_give_away, "it belongs to another user"),
+        (lambda path, _: path.chmod(0o620), "others may write to it (mode 0620)"),
+        (lambda path, _: path.chmod(0o602), "others may write to it (mode 0602)"),
+    ],
+    ids=["owner", "group", "world"],
+)
+async def test_a_file_that_others_can_have_written_is_ignored(  # noqa: PLR0917 -- fixtures
+    tamper: Callable[[Path, pytest.MonkeyPatch], None],
+    why: str,
+    issuer: FakeIssuer,
+    path: Path,
+    wall: FakeClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who may write the file decides whose tokens are good: the service itself and root, and nobody else."""
+    async with Process(issuer, path, wall):
+        pass
+    tamper(path, monkeypatch)
     issuer.behaviour = "down"
     async with Process(issuer, path, wall) as restarted:
         with pytest.raises(KeysUnavailable, match="not been fetched yet"):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,10 +42,10 @@ def load(path: Path, *, issuer: str, now: float, keep_for: float) -> tuple[dict[
     """Return the stored keys and their age in seconds.
 
     Raises OSError if the file cannot be read (FileNotFoundError if there is none), and ValueError, with a sentence's
-    end, if it is damaged, from another issuer, older than `keep_for`, or from the future.
+    end, if it is no regular file, one that others may write, damaged, from another issuer, older than `keep_for`, or
+    from the future.
     """
-    with path.open("rb") as file:
-        raw = file.read(_SIZE_LIMIT + 1)
+    raw = _read_our_own(path)
     if len(raw) > _SIZE_LIMIT:
         raise ValueError(f"it is larger than {_SIZE_LIMIT} bytes")
     document = json_object(raw)
@@ -62,6 +63,24 @@ def load(path: Path, *, issuer: str, now: float, keep_for: float) -> tuple[dict[
     if not keys:
         raise ValueError("it has no usable key")
     return keys, max(0.0, age)
+
+
+def _read_our_own(path: Path) -> bytes:
+    """Read the file if nobody but us and the machine's administrator can have written it: it says whom to believe."""
+    # Opening a FIFO would wait until somebody writes to it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is not a regular file")
+        if found.st_uid not in {os.geteuid(), 0}:
+            raise ValueError(f"it belongs to another user ({found.st_uid})")
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ValueError(f"others may write to it (mode {stat.S_IMODE(found.st_mode):04o})")
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(_SIZE_LIMIT + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_directory(directory: Path) -> None:
