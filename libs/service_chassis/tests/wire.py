@@ -15,6 +15,7 @@ class Wire:
         self._open = asyncio.Event()
         self._open.set()
         self.port = 0
+        self.accepted = 0
         self.cut_at: bytes | None = None
         """What a client must not get an answer to: it reaches the server, and then the wire is cut."""
 
@@ -38,6 +39,7 @@ class Wire:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
+            self.accepted += 1
             server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
             ends = {writer, server_writer}
             self._connections |= ends

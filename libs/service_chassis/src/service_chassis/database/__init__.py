@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from service_chassis.database.changes import LOOK_SECONDS, Changes
 from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable, UnfitDatabase
 from service_chassis.database.migration import upgrade
 from service_chassis.database.postgresql import Postgresql
@@ -19,7 +20,7 @@ from service_chassis.database.sqlite import Sqlite
 from service_chassis.database_url import checked_database_url
 from service_chassis.settings import DatabaseSettings
 
-__all__ = ["Database", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
+__all__ = ["Changes", "Database", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
 
 _log = structlog.get_logger()
 
@@ -40,6 +41,8 @@ class _Kind(Protocol):
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]: ...
     async def check(self, connection: AsyncConnection) -> None: ...
     async def exclude(self, connection: AsyncConnection, name: str) -> None: ...
+    async def announce(self, connection: AsyncConnection, channel: str) -> None: ...
+    def watching(self, channel: str, *, look: float) -> contextlib.AbstractAsyncContextManager[Changes]: ...
     def passing_fault(self, error: BaseException, connection: Connection | None = None, /) -> str | None: ...
 
 
@@ -108,6 +111,18 @@ class Database:
             if exclusive is not None:
                 await self._kind.exclude(connection, exclusive)
             yield connection
+
+    async def announce(self, connection: AsyncConnection, channel: str) -> None:
+        """Let all who watch the channel know of this transaction, once it is committed and not otherwise."""
+        await self._kind.announce(connection, channel)
+
+    def watching(self, channel: str, *, look: float = LOOK_SECONDS) -> contextlib.AbstractAsyncContextManager[Changes]:
+        """Get to know what any process commits and announces, on a connection besides those of the pool.
+
+        On SQLite it is whatever anyone commits, as nobody can say there what it is about. Every `look` seconds it is
+        time to look anyway.
+        """
+        return self._kind.watching(channel, look=look)
 
     async def migrate(self, package: str) -> None:
         """Bring the schema up to the newest revision in `<package>/migrations`, in one transaction.

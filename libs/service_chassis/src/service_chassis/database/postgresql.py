@@ -5,13 +5,16 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from service_chassis.database.changes import Changes
 from service_chassis.database.faults import UnfitDatabase
+from service_chassis.database.notifications import notifications
 
 # SQLSTATEs, or the classes they begin with, that speak of the server or of other transactions, not of our statements.
 # [PostgreSQL documentation, appendix A]
@@ -27,6 +30,7 @@ _PASSING_FAULTS = (
 )
 _READ_ONLY = "25006"
 
+_NOTIFY: Final = text("SELECT pg_notify(:channel, '')")
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(:key)")
 
 ANSWER_SECONDS = 0.5
@@ -89,6 +93,20 @@ class Postgresql:
         """Wait until no other transaction holds this name, and hold it until this one ends."""
         key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
         await connection.execute(_LOCK, {"key": key})
+
+    async def announce(self, connection: AsyncConnection, channel: str) -> None:
+        """Have the server say a word on the channel when the transaction is committed, and not otherwise."""
+        await connection.execute(_NOTIFY, {"channel": channel})
+
+    def watching(self, channel: str, *, look: float) -> contextlib.AbstractAsyncContextManager[Changes]:
+        """Listen on the channel."""
+        return notifications(self._connect, channel, look=look)
+
+    async def _connect(self) -> Any:  # noqa: ANN401 -- the driver has no types
+        where = self._url.translate_connect_args(username="user")
+        return await asyncpg.connect(
+            **where | self._arguments, timeout=self._patience, command_timeout=self._statement_timeout
+        )
 
     def passing_fault(self, error: BaseException, connection: Connection | None = None) -> str | None:
         """Name a fault of the server, the network or the moment; None for one of ours."""

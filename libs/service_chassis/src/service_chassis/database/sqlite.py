@@ -13,6 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from service_chassis.database.changes import Changes
+from service_chassis.database.data_version import data_version
+
 # Primary result codes that speak of the machine or of other processes, not of our statements. [sqlite.org/rescode.html]
 _PASSING_FAULTS = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
@@ -62,6 +65,13 @@ class Sqlite:
 
     async def exclude(self, connection: AsyncConnection, name: str) -> None:
         """Do nothing: a transaction that writes excludes all others here."""
+
+    async def announce(self, connection: AsyncConnection, channel: str) -> None:
+        """Do nothing: the file's version says that there was a commit."""
+
+    def watching(self, _: str, *, look: float) -> contextlib.AbstractAsyncContextManager[Changes]:
+        """Watch the file's version."""
+        return data_version(str(self._url.database), patience=self._patience, look=look)
 
     def passing_fault(self, error: BaseException, _: Connection | None = None) -> str | None:
         """Name a fault of the machine or of the moment; None for one of ours."""
