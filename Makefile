@@ -19,8 +19,9 @@ demo: .venv/.ready ## Start a fresh system and let it tell its story with real r
 test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
 	@$(BIN)/pytest
 
-check: lint ## What `make lint` holds, and the tests of the packages
-	@$(BIN)/pytest libs services gateway cli
+check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it
+	@$(BIN)/pytest libs/token_verification --cov=token_verification --cov-fail-under=100
+	@$(BIN)/pytest libs/service_chassis services gateway cli
 
 lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/ruff format --check .
