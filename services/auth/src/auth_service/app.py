@@ -18,6 +18,7 @@ from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
+from auth_service.scopes import OWN_RESOURCE
 from auth_service.settings import Settings
 from auth_service.signing_keys import SigningKeys
 from auth_service.token_exchange import TokenExchange
@@ -134,6 +135,6 @@ def create_app(
     )
     app.include_router(tokens_router(clients, exchange))
     take_json(app, forms={TOKEN_PATH})
-    protect(app, verifier_for("urn:signet:auth"), public=PUBLIC_ROUTES)
+    protect(app, verifier_for(OWN_RESOURCE), public=PUBLIC_ROUTES)
     observe(app, readiness={"database": database.ready, "signing_keys": signing_keys.ready})
     return app

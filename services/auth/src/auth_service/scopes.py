@@ -4,7 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from service_chassis.problems import Problem
 
-RESOURCES = ("urn:signet:auth", "urn:signet:profile", "urn:signet:orders")
+OWN_RESOURCE = "urn:signet:auth"
+"""Auth itself, which is a resource server too."""
+
+RESOURCES = (OWN_RESOURCE, "urn:signet:profile", "urn:signet:orders")
 """The resource identifiers of Signet's own services; an operator can add more. [RFC 8707 section 2]"""
 
 _FOR_EVERYONE = ("profile:read", "profile:write", "orders:read", "orders:write", "logins:manage")

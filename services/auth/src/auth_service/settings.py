@@ -48,6 +48,8 @@ class Settings(ServiceSettings):
     """Verifiers refuse a token that lives longer: so long, whatever was signed has to be reckoned with."""
     access_token_life: WholeSeconds = 300
     key_set_max_age: WholeSeconds = 300
+    administrator_login_age: Seconds = 900.0
+    """How long after they gave their password an administrator may still use the endpoints of administration."""
 
     further_resources: Annotated[
         tuple[_Resource, ...], NoDecode, BeforeValidator(_read_json), AfterValidator(_further)
