@@ -8,6 +8,7 @@ from token_verification.errors import (
     InvalidToken,
     KeysUnavailable,
     NoCredentials,
+    RevocationsUnavailable,
     VerificationError,
     shown,
 )
@@ -37,8 +38,17 @@ from token_verification.errors import (
         ),
         (KeysUnavailable("No keys.", retry_after=7.2), 503, {"retry-after": "8"}),
         (KeysUnavailable("No keys.", retry_after=-4), 503, {"retry-after": "1"}),
+        (RevocationsUnavailable("Not known.", retry_after=1.5), 503, {"retry-after": "2"}),
     ],
-    ids=["no-credentials", "invalid-token", "invalid-request", "insufficient-scope", "no-keys", "no-keys-at-once"],
+    ids=[
+        "no-credentials",
+        "invalid-token",
+        "invalid-request",
+        "insufficient-scope",
+        "no-keys",
+        "no-keys-at-once",
+        "no-feed",
+    ],
 )
 def test_answers_as_the_rfcs_say(refusal: VerificationError, status: int, headers: dict[str, str]) -> None:
     """Status, challenge (RFC 6750, section 3) and Retry-After belong to the error; no answer may be cached."""

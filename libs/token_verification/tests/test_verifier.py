@@ -242,10 +242,10 @@ async def test_the_steps_can_be_run_one_by_one(verifier: AccessTokenVerifier, is
     assert good.outcome().subject == "subject-1"
 
     bad = Examination(issuer.token(aud="urn:other"), issuer.clock())
-    for step in STEPS[:14]:
+    for step in STEPS[:15]:
         assert step.check(verifier, bad) is None
     with pytest.raises(InvalidToken, match="wrong_audience"):
-        STEPS[14].check(verifier, bad)
+        STEPS[15].check(verifier, bad)
 
 
 _PROPERTY = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

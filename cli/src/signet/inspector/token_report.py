@@ -15,9 +15,12 @@ from token_verification.compact_jws import json_object, split_compact_jws
 from token_verification.explanation import Explanation, Finding, explain
 from token_verification.key_set import VerificationKey
 from token_verification.key_set_download import DownloadError, read
+from token_verification.verifier import STEPS
 
 VERSION = 1
 """Of the JSON document. Members may be added under the same number; none changes its meaning or goes."""
+
+_SIGNATURE = next(step for step in STEPS if step.claim == "Its signature is that key's.")
 
 Verdict = Literal["accepted", "refused", "undecided"]
 Outcome = Literal["passed", "failed", "would_fail_too", "not_reached", "not_checked"]
@@ -107,7 +110,7 @@ class TokenReport:
     def signature_checked(self) -> bool:
         """Whether the step was reached that checks the signature, and the key was there to do it."""
         return hasattr(self.explanation.examination, "key") and any(
-            told.outcome != "not_reached" for told in self.steps if 8 in told.finding.step.needs
+            told.outcome != "not_reached" for told in self.steps if told.finding.step is _SIGNATURE
         )
 
     @property
@@ -127,9 +130,11 @@ class TokenReport:
 
     @property
     def steps(self) -> tuple[Told, ...]:
-        """Every step, in order."""
+        """Every step, in order, but for those that would need the issuer's revocations."""
         return tuple(
-            Told(finding, self._outcome(finding), self._note(finding)) for finding in self.explanation.findings
+            Told(finding, self._outcome(finding), self._note(finding))
+            for finding in self.explanation.findings
+            if not finding.step.of_revocations
         )
 
     @property

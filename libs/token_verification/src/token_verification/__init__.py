@@ -6,7 +6,7 @@ caller = await verifier.verify(token)
 """
 
 from token_verification.access_token import AccessToken
-from token_verification.errors import InvalidToken, KeysUnavailable, VerificationError
+from token_verification.errors import InvalidToken, KeysUnavailable, RevocationsUnavailable, VerificationError
 from token_verification.key_set import StaticKeySet
 from token_verification.remote_key_set import RemoteKeySet
 from token_verification.verifier import AccessTokenVerifier
@@ -17,6 +17,7 @@ __all__ = [
     "InvalidToken",
     "KeysUnavailable",
     "RemoteKeySet",
+    "RevocationsUnavailable",
     "StaticKeySet",
     "VerificationError",
 ]

@@ -132,16 +132,16 @@ class InsufficientScope(VerificationError):
         return super().problem | {"scope": self.scope}
 
 
-class KeysUnavailable(VerificationError):
-    """Nobody can tell whether the token is good, because the issuer's keys are not to be had: 503.
+class Unavailable(VerificationError):
+    """Nobody can tell now whether the token is good: 503.
 
     Never 401: a client that sees 401 throws its token away. `retry_after`: seconds, at least 1.
     """
 
     status = 503
 
-    def __init__(self, detail: str, *, retry_after: float) -> None:
-        super().__init__("keys_unavailable", detail)
+    def __init__(self, reason: str, detail: str, *, retry_after: float) -> None:
+        super().__init__(reason, detail)
         self.retry_after = max(1, math.ceil(retry_after))
 
     @property
@@ -151,3 +151,17 @@ class KeysUnavailable(VerificationError):
     @property
     def headers(self) -> dict[str, str]:
         return super().headers | {"retry-after": str(self.retry_after)}
+
+
+class KeysUnavailable(Unavailable):
+    """The issuer's keys are not to be had: 503."""
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__("keys_unavailable", detail, retry_after=retry_after)
+
+
+class RevocationsUnavailable(Unavailable):
+    """It is not known well enough what has been revoked: 503."""
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__("revocations_unavailable", detail, retry_after=retry_after)

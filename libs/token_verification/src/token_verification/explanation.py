@@ -45,7 +45,8 @@ async def explain(verifier: AccessTokenVerifier, token: str) -> Explanation:
     findings: list[Finding] = []
     passed: set[int] = set()
     for step in STEPS:
-        reached, refusal = passed.issuperset(step.needs) and _can_read(step, examination), None
+        is_told = verifier.revocations is not None or not step.of_revocations
+        reached, refusal = is_told and passed.issuperset(step.needs) and _can_read(step, examination), None
         if reached:
             try:
                 if (waiting := step.check(verifier, examination)) is not None:

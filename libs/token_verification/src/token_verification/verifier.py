@@ -1,6 +1,6 @@
 """The whole policy on access tokens, as numbered steps.
 
-Nothing that the payload says is looked at before step 9 has verified the signature; the header alone is read earlier,
+Nothing that the payload says is looked at before step 10 has verified the signature; the header alone is read earlier,
 and all it can do is name a key that the issuer has published.
 """
 
@@ -14,6 +14,7 @@ from token_verification.claims import REQUIRED, current_actor, fault_in
 from token_verification.compact_jws import CompactJws, json_object, split_compact_jws
 from token_verification.errors import InvalidToken, shown
 from token_verification.key_set import KEY_ID_LIMIT, KeySet, VerificationKey
+from token_verification.revocations import Revocations
 
 SIZE_LIMIT: Final = 8192
 """Bytes of a token. Reading costs time that grows with the length, so the length comes first."""
@@ -30,19 +31,22 @@ class AccessTokenVerifier:
         issuer: str,
         audience: str,
         key_set: KeySet,
+        revocations: Revocations | None = None,
         leeway: float = 5.0,
         max_life: float = 600.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Accept tokens of one issuer for one audience.
 
-        `issuer`, `audience`: compared character by character with `iss` and the members of `aud`. `leeway`: how far
+        `issuer`, `audience`: compared character by character with `iss` and the members of `aud`. `revocations`: who is
+        asked what has been revoked; without, a token that was good is good until it expires. `leeway`: how far
         the clocks of issuer and verifier may be apart, in seconds. `max_life`: the longest `exp - iat`, in seconds;
         a revocation has to be remembered for that long. `clock`: seconds since the epoch.
         """
         self.issuer = issuer
         self.audience = audience
         self.key_set = key_set
+        self.revocations = revocations
         self.leeway = leeway
         self.max_life = max_life
         self.clock = clock
@@ -51,8 +55,8 @@ class AccessTokenVerifier:
         """Return what the token says, once every step of the policy has passed.
 
         `changes_state`: whether the request that it comes with may change something. Waits only if the token names a
-        key that is not at hand. Raises InvalidToken with the reason of the first step that failed, or KeysUnavailable;
-        no input makes it raise anything else.
+        key that is not at hand. Raises InvalidToken with the reason of the first step that failed, KeysUnavailable or
+        RevocationsUnavailable; no input makes it raise anything else.
         """
         examination = Examination(token, self.clock(), changes_state=changes_state)
         for step in STEPS:
@@ -144,6 +148,13 @@ def _names_a_key(_: AccessTokenVerifier, examination: Examination) -> None:
         raise InvalidToken("malformed", f"The token's header has no kid of 1 to {KEY_ID_LIMIT} characters.")
 
 
+def _key_is_not_revoked(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    # Before the key is looked up: a revoked key id never causes a fetch, and a set that still has the key has no say.
+    key_id = examination.header["kid"]
+    if verifier.revocations is not None and verifier.revocations.key_is_revoked(key_id):
+        raise InvalidToken("key_revoked", f"The issuer has revoked the key {shown(key_id)}.")
+
+
 def _key_is_the_issuers(verifier: AccessTokenVerifier, examination: Examination) -> Awaitable[None] | None:
     key = verifier.key_set.known(examination.header["kid"])
     if key is None:
@@ -157,6 +168,7 @@ async def _find_key(verifier: AccessTokenVerifier, examination: Examination) -> 
     key = await verifier.key_set.find(key_id)
     if key is None:
         raise InvalidToken("unknown_kid", f"The issuer has published no key {shown(key_id)}.")
+    _key_is_not_revoked(verifier, examination)  # again: it may have been, while this waited
     examination.key = key
 
 
@@ -230,13 +242,30 @@ def _has_not_ended(verifier: AccessTokenVerifier, examination: Examination) -> N
         raise InvalidToken("expired", f"The token expired {past:.0f} s ago.")
 
 
+def _login_goes_on(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    if verifier.revocations is not None and verifier.revocations.login_has_ended(examination.claims["sid"]):
+        raise InvalidToken("login_ended", "The login that the token belongs to has ended.")
+
+
+def _is_not_revoked(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    if verifier.revocations is not None and verifier.revocations.token_is_revoked(examination.claims["jti"]):
+        raise InvalidToken("token_revoked", "The token has been revoked.")
+
+
+def _revocations_are_known(verifier: AccessTokenVerifier, examination: Examination) -> None:
+    # Last: what is known to be revoked is refused for that, however old the rest of the knowledge is.
+    if verifier.revocations is not None:
+        verifier.revocations.ensure_known(changes_state=examination.changes_state)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check of the policy. `check` raises InvalidToken or KeysUnavailable, and may give something to await.
+    """One check of the policy. `check` raises InvalidToken or Unavailable, and may give something to await.
 
     `needs`: the numbers of the steps that have to have passed for this one to be told at all. `reads`: claims of which
-    the required ones have to be there, and all to have their forms. A verifier stops at the first step that fails;
-    only whoever explains a token goes on.
+    the required ones have to be there, and all to have their forms. `of_revocations`: whether there is nothing to check
+    in a verifier that follows none. A verifier stops at the first step that fails; only whoever explains a token goes
+    on.
     """
 
     number: int
@@ -244,6 +273,7 @@ class Step:
     check: Callable[[AccessTokenVerifier, Examination], Awaitable[None] | None]
     needs: tuple[int, ...] = ()
     reads: tuple[str, ...] = ()
+    of_revocations: bool = False
 
 
 STEPS: Final = (
@@ -254,16 +284,20 @@ STEPS: Final = (
     Step(5, "Its type is at+jwt.", _is_an_access_token, needs=(3,)),
     Step(6, "Its header has alg, typ and kid, and nothing else.", _has_no_other_member, needs=(3,)),
     Step(7, "Its header names a key.", _names_a_key, needs=(3,)),
-    Step(8, "Its key is one that the issuer has published.", _key_is_the_issuers, needs=(7,)),
-    Step(9, "Its signature is that key's.", _signature_is_the_keys, needs=(4, 8)),
-    Step(10, "Its payload is one JSON object without repeated members.", _has_claims, needs=(2,)),
-    Step(11, "No required claim is missing.", _no_claim_is_missing, needs=(10,)),
-    Step(12, "Each claim has its form.", _claims_are_well_formed, needs=(10,)),
-    Step(13, "It is not bound to a key of its holder.", _anyone_may_carry_it, needs=(10,)),
-    Step(14, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(10,), reads=("iss",)),
-    Step(15, "It is for this resource server.", _audience_is_us, needs=(10,), reads=("aud",)),
-    Step(16, "It lives no longer than allowed.", _life_is_short, needs=(10,), reads=("iat", "exp")),
-    Step(17, "It has begun.", _has_begun, needs=(10,), reads=("iat", "nbf", "auth_time")),
-    Step(18, "It has not ended.", _has_not_ended, needs=(10,), reads=("exp",)),
+    Step(8, "Its key is not revoked.", _key_is_not_revoked, needs=(7,), of_revocations=True),
+    Step(9, "Its key is one that the issuer has published.", _key_is_the_issuers, needs=(7,)),
+    Step(10, "Its signature is that key's.", _signature_is_the_keys, needs=(4, 9)),
+    Step(11, "Its payload is one JSON object without repeated members.", _has_claims, needs=(2,)),
+    Step(12, "No required claim is missing.", _no_claim_is_missing, needs=(11,)),
+    Step(13, "Each claim has its form.", _claims_are_well_formed, needs=(11,)),
+    Step(14, "It is not bound to a key of its holder.", _anyone_may_carry_it, needs=(11,)),
+    Step(15, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(11,), reads=("iss",)),
+    Step(16, "It is for this resource server.", _audience_is_us, needs=(11,), reads=("aud",)),
+    Step(17, "It lives no longer than allowed.", _life_is_short, needs=(11,), reads=("iat", "exp")),
+    Step(18, "It has begun.", _has_begun, needs=(11,), reads=("iat", "nbf", "auth_time")),
+    Step(19, "It has not ended.", _has_not_ended, needs=(11,), reads=("exp",)),
+    Step(20, "Its login has not ended.", _login_goes_on, needs=(11,), reads=("sid",), of_revocations=True),
+    Step(21, "It is not revoked itself.", _is_not_revoked, needs=(11,), reads=("jti",), of_revocations=True),
+    Step(22, "It is known what has been revoked.", _revocations_are_known, of_revocations=True),
 )
 """The policy. In `verify`, each step may rely on all before it having passed."""
