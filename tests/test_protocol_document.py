@@ -202,5 +202,7 @@ def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:
     assert default(JsonBodies, "max_bytes") == 64 * 1024
     assert door["body_bytes"] == 1024 * 1024
     assert table["body_too_large"] == "64 KiB at a service, 1 MiB at the door"
+    levels, marks = default(JsonBodies, "max_depth"), default(JsonBodies, "max_marks")
+    assert f"JSON of more than {levels} levels, or {marks} brackets and commas" in table["malformed_request"]
     assert table["headers_too_large"] == f"more than {door['header_bytes'] // 1024} KiB of them"
     assert f"after {door['upstream_answer_seconds']:g} s" in table["upstream_timeout"]

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from service_chassis.request_bodies import _STRINGS_AND_BRACKETS, JsonBodies
+from service_chassis.request_bodies import _UP_TO_THE_NEXT_MARK, JsonBodies
 
 JSON = {"content-type": "application/json"}
 
@@ -80,10 +80,33 @@ async def test_brackets_inside_strings_are_not_depth(client: httpx.AsyncClient) 
     assert answer.json()["reason"] == "invalid_body"
 
 
-def test_measuring_depth_takes_time_in_proportion_to_the_body() -> None:
-    """A body of escaped quotes, which a careless pattern would scan once per quote, is scanned once."""
-    body = b'"' + b'\\"' * 30_000
-    assert [len(found[0]) for found in _STRINGS_AND_BRACKETS.finditer(body)] == [len(body)]
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a":1' + b',"a":1' * 499 + b"}", b"[" + b"[]," * 20_000, b"[" + b"," * 60_000, b"[]" * 30_000, b"]" * 60_000],
+    ids=["members", "arrays", "commas", "pairs", "closing"],
+)
+async def test_a_body_of_too_many_parts_is_malformed(client: httpx.AsyncClient, body: bytes) -> None:
+    """400 that says so, before anything looks for the faults of ten thousand members one by one."""
+    answer = await client.post("/parcels", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "malformed_body")
+    assert answer.json()["detail"] == "The body has more than 500 brackets and commas outside of strings."
+
+
+async def test_a_body_of_as_many_parts_as_allowed_is_read(client: httpx.AsyncClient) -> None:
+    """Exactly the cap is not above it, and what stands in strings does not count."""
+    unknown = {f"unknown {number}": "[{,}]" * 20 for number in range(498)}
+    answer = await client.post("/parcels", json={"weight": 1} | unknown)
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_body")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'"' + b'\\"' * 30_000, b'""' * 30_000, b'"' * 60_001, b"1" * 60_000, b"\\" * 60_000],
+    ids=["escaped-quotes", "strings", "quotes", "digits", "backslashes"],
+)
+def test_looking_for_marks_takes_time_in_proportion_to_the_body(body: bytes) -> None:
+    """What has no mark is passed over once: not once per quote, not once per byte, and not in steps of Python's."""
+    assert [found.span() for found in _UP_TO_THE_NEXT_MARK.finditer(body)] == [(0, len(body)), (len(body), len(body))]
 
 
 async def test_a_client_that_goes_away_while_sending_is_not_answered(app: FastAPI) -> None:
