@@ -292,16 +292,16 @@ def test_the_figures_and_checks_are_those_of_every_process(system: System, ada: 
     assert ada.log_in().status_code == 200
     assert ada.get("/api/orders").status_code == 200
     assert ada.get("/api/profile").status_code == 200
-    tables = {quoted(first)[0] if quoted(first) else first: second for first, second in rows("What to watch")[:14]}
-    figures = {name for name in tables if re.fullmatch("(http|process|python)_[a-z_]+", name)}
-    assert len(figures) == 7
+    tables = {quoted(first)[0] if quoted(first) else first: second for first, second in rows("What to watch")[:15]}
+    figures = {name for name in tables if re.fullmatch("(http|process|python|worker)_[a-z_]+", name)}
+    assert len(figures) == 8
     with httpx.Client(trust_env=False) as http:
         for service in SERVICES:
             url = system.stack.service_url(service)
             said = http.get(f"{url}/metrics").text
             for figure in figures:
                 assert re.search(rf"^{figure}(_count)?[ {{]", said, re.MULTILINE), (service, figure)
-                for label in {"method", "route", "status", "generation"} & set(quoted(tables[figure])):
+                for label in {"method", "route", "status", "generation", "pid"} & set(quoted(tables[figure])):
                     assert re.search(rf'^{figure}(_count)?{{[^}}]*\b{label}="', said, re.MULTILINE), (figure, label)
             assert "process_max_fds " in said
             assert set(quoted(tables[service])) == http.get(f"{url}/readyz").json()["checks"].keys()
@@ -316,7 +316,7 @@ def test_the_events_are_logged_and_the_reasons_are_the_protocols() -> None:
     source = "".join(path.read_text() for package in packages for path in package.rglob("src/**/*.py"))
     table = section("What to watch").split("| event | what it means |")[1].split("\n\n")[0]
     named = {name for line in table.splitlines()[2:] for name in quoted(line.split("|")[1])}
-    logged = set(re.findall(r'_log\.(?:info|warning|exception)\(\s*"(\w+)"', source))
+    logged = set(re.findall(r'_log\.(?:info|warning|error|exception)\(\s*"(\w+)"', source))
     assert len(named) >= 8
     assert named <= logged
     protocol = (ROOT / "docs" / "protocol.md").read_text("utf-8").split("\n## Errors\n")[1]

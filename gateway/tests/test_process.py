@@ -51,6 +51,23 @@ async def test_probes_and_figures_are_on_the_internal_listener_and_not_at_the_do
     assert b"Traceback" not in said
 
 
+async def test_several_workers_share_both_ports() -> None:
+    """Each answers at the door and on the internal listener; SIGTERM ends them all."""
+    settings = environment(workers=2)
+    running = await start(settings)
+    seen: set[str] = set()
+    async with httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(retries=10, limits=httpx.Limits(max_keepalive_connections=0))
+    ) as client:
+        async with asyncio.timeout(60):
+            while len(seen) < 2:
+                seen.add((await client.get(f"http://127.0.0.1:{settings['SIGNET_OPERATIONS_PORT']}/readyz")).text)
+        assert (await client.get(f"http://127.0.0.1:{settings['SIGNET_PORT']}/")).status_code == 200
+    running.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(running.communicate(), 30)
+    assert running.returncode == -signal.SIGTERM
+
+
 @pytest.mark.parametrize("taken", ["port", "operations_port"])
 async def test_a_taken_port_is_a_sentence(taken: str) -> None:
     """Exit status 1, and which port it is."""

@@ -1,9 +1,10 @@
-"""`python -m gateway`: the public door and the internal listener, in one process and one event loop."""
+"""`python -m gateway`: the public door and the internal listener, in each worker in one event loop."""
 
 import asyncio
 import contextlib
 import socket
 import sys
+from collections.abc import Callable
 
 import uvloop
 
@@ -13,12 +14,15 @@ from gateway.settings import GatewaySettings
 from service_chassis.logs import configure_logging
 from service_chassis.server import listen, server
 from service_chassis.settings import read_settings
+from service_chassis.workers import work_in_processes
 
 
-async def serve(settings: GatewaySettings, door: socket.socket, internal: socket.socket) -> bool:
+async def serve(
+    settings: GatewaySettings, door: socket.socket, internal: socket.socket, serving: Callable[[], None]
+) -> bool:
     """Serve on both listening sockets until a signal ends it; return whether the door ever opened."""
     public_app, operations_app = create_app(settings)
-    public = server(public_app, http=guarded_protocol(settings.connection_limits))
+    public = server(public_app, http=guarded_protocol(settings.connection_limits), serving=serving)
     operations = server(operations_app, lifespan=False)
     # Signals are the public server's; the internal one ends with it, so that probes answer until the last request has.
     operations.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -37,9 +41,13 @@ def main() -> None:
     configure_logging("gateway", settings.log_level)
     door = listen(settings.host, settings.port)
     internal = listen(settings.operations_host, settings.operations_port)
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        if not runner.run(serve(settings, door, internal)):
-            sys.exit(3)
+
+    def work(serving: Callable[[], None]) -> None:
+        with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            if not runner.run(serve(settings, door, internal, serving)):
+                sys.exit(3)
+
+    work_in_processes(settings.workers, work)
 
 
 if __name__ == "__main__":

@@ -26,14 +26,15 @@ async def test_head_is_counted_under_its_route(client: httpx.AsyncClient) -> Non
 
 
 PROGRAM = """
-import sys
+import asyncio, sys
 from fastapi import FastAPI
 from service_chassis.fit_out import observe, take_json
-from service_chassis.server import serve
+from service_chassis.process import serve
+from service_chassis.settings import ProcessSettings
 app = FastAPI()
 take_json(app)
 observe(app, readiness={})
-serve(app, host="127.0.0.1", port=int(sys.argv[1]))
+serve(lambda: app, ProcessSettings(port=sys.argv[1]), prepare=lambda: asyncio.sleep(0))
 """
 
 

@@ -1,3 +1,5 @@
+import os
+
 import httpx
 from fastapi import FastAPI
 
@@ -15,7 +17,12 @@ async def test_a_process_that_lacks_something_says_what(client: httpx.AsyncClien
     assert answer.status_code == 503
     assert answer.json()["ready"] is False
     assert answer.json()["checks"] == {"moon": "The moon is not up.", "sun": "ready"}
-    assert answer.json()["worker"].isdecimal()
+    assert answer.json()["worker"] == str(os.getpid())
+
+
+async def test_figures_say_whose_they_are(client: httpx.AsyncClient) -> None:
+    """Of several workers, each answers with figures of its own, and names itself."""
+    assert f'worker_info{{pid="{os.getpid()}"}} 1.0' in (await client.get("/metrics")).text
 
 
 async def test_requests_are_counted_by_route_and_never_by_path(client: httpx.AsyncClient) -> None:

@@ -3,10 +3,11 @@ import subprocess
 import sys
 
 PROGRAM = """
-import sys
-from service_chassis.server import serve
+import asyncio, sys
+from service_chassis.process import serve
+from service_chassis.settings import ProcessSettings
 async def app(scope, receive, send): ...
-serve(app, host="127.0.0.1", port=int(sys.argv[1]))
+serve(lambda: app, ProcessSettings(port=sys.argv[1]), prepare=lambda: asyncio.sleep(0))
 """
 
 
@@ -22,5 +23,7 @@ def test_a_taken_port_is_a_sentence_and_not_a_trace() -> None:
 def test_an_application_that_does_not_start_ends_the_process() -> None:
     """A start that fails inside the application is not taken for a clean end."""
     program = PROGRAM.replace("...", "raise OSError('no database')")
-    done = subprocess.run([sys.executable, "-c", program, "0"], capture_output=True, text=True, check=False)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = subprocess.run([sys.executable, "-c", program, str(port)], capture_output=True, text=True, check=False)
     assert done.returncode == 3

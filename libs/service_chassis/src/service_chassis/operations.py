@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, Info, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from starlette.responses import JSONResponse
@@ -25,6 +25,10 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        # Every worker has figures of its own: whoever asks is told whose these are.
+        Info("worker", "Which of the service's processes this is.", registry=self.registry).info(
+            {"pid": str(os.getpid())}
+        )
         labels = ("method", "route", "status")
         self.requests = Counter("http_requests", "Requests answered.", labels, registry=self.registry)
         self.seconds = Histogram(

@@ -1,9 +1,9 @@
 """Serving: uvicorn, with the choices that hold for every process."""
 
 import asyncio
-import contextlib
 import socket
 import sys
+from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +14,32 @@ up on a connection that a client is about to use."""
 
 SHUTDOWN_SECONDS = 10
 """How long open requests may go on after SIGTERM."""
+
+WAKE = "wake"
+"""Under this name an application's lifespan may yield a function, as in `yield {WAKE: feed.wake}`. It is called once,
+in the event loop, when the server has been asked to end: whoever holds requests open until something happens lets them
+go, or they would hold the end up. [ASGI lifespan, "Lifespan State"]"""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which tells the application when it is about to end, and `serving` when it serves."""
+
+    def __init__(self, config: uvicorn.Config, *, serving: Callable[[], None] | None = None) -> None:
+        super().__init__(config)
+        self._serving = serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self.started and self._serving is not None:
+            self._serving()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wake those who wait, and end when all requests are answered."""
+        wake = self.lifespan.state.get(WAKE)
+        if wake is not None:
+            wake()
+        await super().shutdown(sockets)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -31,32 +57,26 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def server(app: ASGIApp, *, http: type[asyncio.Protocol] | None = None, lifespan: bool = True) -> uvicorn.Server:
+def server(
+    app: ASGIApp,
+    *,
+    http: type[asyncio.Protocol] | None = None,
+    lifespan: bool = True,
+    serving: Callable[[], None] | None = None,
+) -> Server:
     """Return a server for an application, not yet running; `http` is the connection's protocol."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=http or "httptools",
-            loop="uvloop",
-            ws="none",
-            lifespan="on" if lifespan else "off",
-            access_log=False,  # a third of a hot path's throughput; what went wrong is logged where it did
-            log_config=None,
-            # Whoever connects from loopback may be anyone's proxy: a client's X-Forwarded-For is not believed.
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+    config = uvicorn.Config(
+        app,
+        http=http or "httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="on" if lifespan else "off",
+        access_log=False,  # a third of a hot path's throughput; what went wrong is logged where it did
+        log_config=None,
+        # Whoever connects from loopback may be anyone's proxy: a client's X-Forwarded-For is not believed.
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-
-
-def serve(app: ASGIApp, *, host: str, port: int) -> None:
-    """Serve an application until a signal ends it; exit with status 3 when it does not start."""
-    listener = listen(host, port)
-    running = server(app)
-    # Ctrl-C has been obeyed by then: uvicorn raises it once more when everything has ended.
-    with contextlib.suppress(KeyboardInterrupt):
-        running.run(sockets=[listener])
-    if not running.started:
-        sys.exit(3)
+    return Server(config, serving=serving)

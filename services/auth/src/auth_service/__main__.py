@@ -13,11 +13,9 @@ from auth_service.first_administrator import create_first_administrator
 from auth_service.settings import Settings, StorageSettings
 from auth_service.signing_keys import label
 from service_chassis import key_change
-from service_chassis.database import StorageUnavailable
 from service_chassis.logs import configure_logging
 from service_chassis.problems import Problem
-from service_chassis.sealing import KeysUnusable
-from service_chassis.server import serve
+from service_chassis.process import serve
 from service_chassis.settings import read_settings
 
 
@@ -54,14 +52,7 @@ def main() -> None:
 def _serve() -> None:
     settings = read_settings(Settings)
     configure_logging("auth", settings.log_level)
-    try:
-        # Once before there is a server, so that what hinders a start is said in a sentence and not by a trace.
-        asyncio.run(_start_once(settings))
-    except KeysUnusable as error:
-        sys.exit(str(error))
-    except StorageUnavailable:
-        sys.exit("The database cannot be used.")
-    serve(create_app(settings), host=settings.host, port=settings.port)
+    serve(lambda: create_app(settings), settings, prepare=lambda: _start_once(settings))
 
 
 async def _start_once(settings: Settings) -> None:

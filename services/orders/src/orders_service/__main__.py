@@ -1,20 +1,15 @@
 """`python -m orders_service`: run orders until a signal ends it, or change its key-encryption key."""
 
 import argparse
-import asyncio
-import sys
-
-from sqlalchemy.exc import DBAPIError
 
 from orders_service.app import create_app, own_client_key
 from orders_service.client_key import label
 from orders_service.database import client_key
 from orders_service.settings import Settings
 from service_chassis import key_change
-from service_chassis.database import MIGRATION_SECONDS, Database, StorageUnavailable
+from service_chassis.database import MIGRATION_SECONDS, Database
 from service_chassis.logs import configure_logging
-from service_chassis.sealing import KeysUnusable
-from service_chassis.server import serve
+from service_chassis.process import serve
 from service_chassis.settings import read_settings
 
 
@@ -36,18 +31,7 @@ def main() -> None:
 def _serve() -> None:
     settings = read_settings(Settings)
     configure_logging("orders", settings.log_level)
-    try:
-        # Once before there is a server, so that what hinders a start is said in a sentence and not by a trace.
-        asyncio.run(_prepare(settings))
-    except KeysUnusable as error:
-        sys.exit(str(error))
-    except StorageUnavailable:
-        sys.exit("The database cannot be used.")
-    except DBAPIError as error:
-        sys.exit(f"The database cannot be used: {error.orig}.")
-    except OSError as error:
-        sys.exit(f"{error.filename or 'A file'}: {error.strerror}.")
-    serve(create_app(settings), host=settings.host, port=settings.port)
+    serve(lambda: create_app(settings), settings, prepare=lambda: _prepare(settings))
 
 
 async def _prepare(settings: Settings) -> None:
