@@ -387,16 +387,14 @@ async def test_bad_entries_are_left_out_and_told_once(
         assert [record.getMessage() for record in complaints] == ["key set: key 0 (kid ec?1) has kty EC instead of RSA"]
 
 
-@pytest.mark.parametrize("tag", [None, '"' + "t" * 300 + '"'])
-async def test_without_a_usable_entity_tag_all_is_fetched(
-    tag: str | None, issuer: FakeIssuer, clock: FakeClock
-) -> None:
-    """No ETag, or one that is absurdly long: the next request is a plain one."""
+@pytest.mark.parametrize("tag", [b"", b'"' + b"t" * 300 + b'"', b'"\xe9"'], ids=["none", "long", "not ASCII"])
+async def test_without_a_usable_entity_tag_all_is_fetched(tag: bytes, issuer: FakeIssuer, clock: FakeClock) -> None:
+    """No ETag, or one that is absurdly long, or that a request cannot hold: the next request is a plain one."""
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(request)
-        return httpx.Response(200, json=issuer.jwk_set, headers={"etag": tag} if tag else {})
+        return httpx.Response(200, json=issuer.jwk_set, headers=[(b"etag", tag)] if tag else [])
 
     async with (
         httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,

@@ -48,7 +48,7 @@ def require_url(url: str) -> str:
     """Return the URL if it can be asked. Raises Failure."""
     if not _is_url(url):
         raise Failure(f"{visible(url)} is not an http or https URL.", status=2)
-    if "@" in urlsplit(url).netloc:
+    if _has_credentials(url):
         raise Failure("The URL holds a user or password: leave it out, a key set is public.", status=2)
     return url
 
@@ -60,6 +60,10 @@ def _is_url(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except (ValueError, httpx.InvalidURL):
         return False
+
+
+def _has_credentials(url: str) -> bool:
+    return "@" in urlsplit(url).netloc
 
 
 def is_on_this_machine(url: str) -> bool:
@@ -84,7 +88,7 @@ async def ask(url: str, *, twice: bool) -> Asked:
         if asked.answer.status != 200 and not 300 <= asked.answer.status < 400:
             raise NotFetchedError(asked.url, f"the answer was {asked.answer.status}")
         tag = asked.answer.headers.get("etag")
-        if twice and tag and asked.answer.status == 200:
+        if twice and tag and tag.isascii() and asked.answer.status == 200:
             asked = asked._replace(again=await _again(http, asked.url, tag))
         return asked
 
@@ -106,7 +110,8 @@ async def _found(http: httpx.AsyncClient, url: str) -> Asked:
 
 
 async def _follow(http: httpx.AsyncClient, jwks_uri: str, metadata: Asked) -> Asked:
-    require_url(jwks_uri)
+    if _has_credentials(jwks_uri):
+        raise NotFetchedError(metadata.url, "the jwks_uri that it names holds a user or password")
     issuer = metadata.document.get("issuer") if metadata.document else None
     found = await _ask(http, jwks_uri)
     return found._replace(metadata=metadata.url, issuer=issuer if isinstance(issuer, str) else None)

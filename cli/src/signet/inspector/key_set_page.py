@@ -12,6 +12,11 @@ from signet.inspector.serving import entity_tag_honoured, last_modified, max_age
 from signet.inspector.words import date_and_time, duration, visible, when
 from token_verification.key_set_download import Answer
 
+MOST_KEYS = 50
+"""Keys that a page describes: an issuer has a handful, and 64 KiB have room for thousands that are none."""
+MOST_FAULTS = 100
+"""Faults that a page tells, errors first."""
+
 
 def show_key_set(console: Console, report: KeySetReport) -> None:
     """Print the report: the keys, how they are served, and what is wrong."""
@@ -34,7 +39,7 @@ def _show_keys(page: Page, report: KeySetReport) -> None:
     now = report.asked.at
     ages = any(key.born is not None for key in report.keys)
     headings = ("#", "kid", "thumb-\nprint", "key", "use", "alg", *(["age"] if ages else []), "used")
-    page.table(headings, (_row(key, now, with_age=ages) for key in report.keys))
+    page.table(headings, (_row(key, now, with_age=ages) for key in report.keys[:MOST_KEYS]))
     page.line(
         Text(
             "thumbprint: whether the kid is that of RFC 7638. used: whether a Signet service would verify with it. "
@@ -43,9 +48,10 @@ def _show_keys(page: Page, report: KeySetReport) -> None:
         ),
         left=2,
     )
-    for key in report.keys:
+    for key in report.keys[:MOST_KEYS]:
         if key.refusal is not None:
             page.line(Text(f"it {key.refusal}."), left=2, after=Text(f"Key {key.number} is not used: "))
+    _show_rest(page, len(report.keys) - MOST_KEYS, "keys")
 
 
 def _row(key: PublishedKey, now: float, *, with_age: bool) -> tuple[Text, ...]:
@@ -101,7 +107,13 @@ def _show_faults(page: Page, report: KeySetReport) -> None:
         page.heading("No faults found")
         return
     page.heading("1 fault" if len(report.faults) == 1 else f"{len(report.faults)} faults")
-    for fault in report.faults:
+    for fault in report.faults[:MOST_FAULTS]:
         style = "bold red" if fault.severity == "error" else "yellow"
         sentence = Text.assemble(fault.sentence, (f"  {fault.code}", "dim"))
         page.line(sentence, left=2, after=Text(f"{fault.severity:<7}  ", style))
+    _show_rest(page, len(report.faults) - MOST_FAULTS, "faults")
+
+
+def _show_rest(page: Page, number: int, what: str) -> None:
+    if number > 0:
+        page.line(Text(f"And {number} more {what}: --json tells of each.", "dim"), left=2)

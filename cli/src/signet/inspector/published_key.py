@@ -183,7 +183,7 @@ def _certificate(entry: Mapping[str, Any]) -> x509.Certificate | None:
         case [str() as first, *_]:
             try:
                 return x509.load_der_x509_certificate(base64.b64decode(first, validate=True))
-            except ValueError:
+            except (ValueError, x509.InvalidVersion):
                 return None
     return None
 

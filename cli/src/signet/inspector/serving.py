@@ -92,6 +92,8 @@ def _faults_of_caching(asked: Asked) -> Iterator[Fault]:
         )
     if "etag" not in asked.answer.headers:
         yield warning("no_etag", "It has no ETag: each refresh transfers all of it.")
+    elif not asked.answer.headers["etag"].isascii():
+        yield warning("etag_not_honoured", "Its ETag is not ASCII: services send none such, and get all of it again.")
     elif isinstance(asked.again, str):
         yield warning("etag_not_honoured", f"Asked again with its ETag, the server gave no answer: {asked.again}.")
     elif entity_tag_honoured(asked) is False:

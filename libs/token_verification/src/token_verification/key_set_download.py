@@ -88,8 +88,9 @@ def read(answer: Answer, *, entity_tag: str | None) -> Download:
             raise DownloadError(f"the answer was no key set: {fault}") from None
     if not keys:
         raise DownloadError(f"the answer had no usable key: {'; '.join(complaints[:3]) or 'it is empty'}")
-    tag = answer.headers.get("etag")
-    return Download(keys, complaints, tag if tag and len(tag) <= _ENTITY_TAG_LIMIT else None, max_age)
+    # RFC 9110 lets a tag hold other bytes, but no request of ours can: with such a tag each refresh would fail.
+    tag = answer.headers.get("etag", "")
+    return Download(keys, complaints, tag if tag.isascii() and 0 < len(tag) <= _ENTITY_TAG_LIMIT else None, max_age)
 
 
 @contextlib.contextmanager
