@@ -9,6 +9,7 @@ from token_verification.access_token import AccessToken
 from token_verification.errors import InvalidToken, KeysUnavailable, RevocationsUnavailable, VerificationError
 from token_verification.key_set import StaticKeySet
 from token_verification.remote_key_set import RemoteKeySet
+from token_verification.revocation_feed import RevocationFeed
 from token_verification.verifier import AccessTokenVerifier
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "InvalidToken",
     "KeysUnavailable",
     "RemoteKeySet",
+    "RevocationFeed",
     "RevocationsUnavailable",
     "StaticKeySet",
     "VerificationError",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 REQUIRED: Final = ("iss", "sub", "aud", "client_id", "iat", "exp", "jti", "sid", "auth_time", "scope")
 """Claims without which a token is refused. Without `sid` or `jti` a revocation could not reach it."""
@@ -20,18 +20,20 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and not _CONTROL.search(value)
 
 
-def _is_id(value: object) -> bool:
+def is_id(value: object) -> TypeGuard[str]:
+    """Tell whether it is an id: 1 to `ID_LIMIT` characters, none of them a control character."""
     return isinstance(value, str) and 0 < len(value) <= ID_LIMIT and not _CONTROL.search(value)
 
 
-def _is_time(value: object) -> bool:
+def is_time(value: object) -> TypeGuard[int]:
+    """Tell whether it is a moment: whole seconds since the epoch."""
     # `type`, not `isinstance`: True is an int to Python. Floats are refused although RFC 7519 allows them: not a
     # number, infinity and rounding come with them, and no issuer needs them.
     return type(value) is int and 0 <= value <= _END_OF_TIME
 
 
 def _is_audience(value: object) -> bool:
-    return _is_id(value) or (isinstance(value, list) and all(map(_is_id, value)))
+    return is_id(value) or (isinstance(value, list) and all(map(is_id, value)))
 
 
 def _is_scope(value: object) -> bool:
@@ -39,23 +41,23 @@ def _is_scope(value: object) -> bool:
 
 
 def _is_actor(value: object) -> bool:
-    return isinstance(value, dict) and _is_id(value.get("sub"))
+    return isinstance(value, dict) and is_id(value.get("sub"))
 
 
 _AN_ID = f"a string of 1 to {ID_LIMIT} characters"
 _A_TIME = "a whole number of seconds since the epoch"
 
 _FORMS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
-    "iss": (_is_id, _AN_ID),
-    "sub": (_is_id, _AN_ID),
+    "iss": (is_id, _AN_ID),
+    "sub": (is_id, _AN_ID),
     "aud": (_is_audience, "a string, or a list of strings"),
-    "client_id": (_is_id, _AN_ID),
-    "iat": (_is_time, _A_TIME),
-    "exp": (_is_time, _A_TIME),
-    "nbf": (_is_time, _A_TIME),
-    "jti": (_is_id, _AN_ID),
-    "sid": (_is_id, _AN_ID),
-    "auth_time": (_is_time, _A_TIME),
+    "client_id": (is_id, _AN_ID),
+    "iat": (is_time, _A_TIME),
+    "exp": (is_time, _A_TIME),
+    "nbf": (is_time, _A_TIME),
+    "jti": (is_id, _AN_ID),
+    "sid": (is_id, _AN_ID),
+    "auth_time": (is_time, _A_TIME),
     "scope": (_is_scope, "one or more scopes with a space between them"),
     "name": (_is_text, "a string without control characters"),
     "act": (_is_actor, "an object with a string sub"),

@@ -4,16 +4,15 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from token_verification.fake_revocation_endpoint import FakeRevocationEndpoint, Message, Receive, Send, disconnected
+
 _Headers = list[tuple[bytes, bytes]]
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
 
 
 class Issuer(Protocol):
@@ -28,27 +27,34 @@ class Issuer(Protocol):
 
 
 class FakeKeySetEndpoint:
-    """An ASGI application: whatever the path, it answers with its issuer's key set, in the manner of `behaviour`."""
+    """An ASGI application: it answers with its issuer's key set, in the manner of `behaviour`.
 
-    def __init__(self, issuer: Issuer, max_age: int | None) -> None:
+    Whatever the path, but for that of the issuer's `feed`, which answers for itself.
+    """
+
+    def __init__(self, issuer: Issuer, max_age: int | None, feed: FakeRevocationEndpoint) -> None:
         self._issuer = issuer
         self._max_age = max_age
+        self._feed = feed
         self.requests = 0
         self.not_modified = 0
-        self.transport: httpx.AsyncBaseTransport = _Transport(self, issuer)
+        self.transport: httpx.AsyncBaseTransport = _Transport(self, issuer, feed)
 
     async def __call__(
         self,
-        scope: _Message,
-        receive: _Receive,
-        send: _Send,
+        scope: Message,
+        receive: Receive,
+        send: Send,
     ) -> None:
         if scope["type"] != "http":
+            return
+        if scope.get("path") == self._feed.path:
+            await self._feed(scope, receive, send)
             return
         self.requests += 1
         behaviour = self._issuer.behaviour
         if behaviour == "hang":
-            await _disconnected(receive)
+            await disconnected(receive)
             return
         status, headers, body = self._answer(behaviour, dict(scope["headers"]))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -93,14 +99,9 @@ class FakeKeySetEndpoint:
         return bodies.get(behaviour, lambda: good)()
 
 
-async def _disconnected(receive: _Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _drip(body: bytes, receive: _Receive, send: _Send) -> None:
+async def _drip(body: bytes, receive: Receive, send: Send) -> None:
     """Send a byte every 20 ms for as long as someone listens: no single read is ever late."""
-    gone = asyncio.ensure_future(_disconnected(receive))
+    gone = asyncio.ensure_future(disconnected(receive))
     for place in range(len(body)):
         await send({"type": "http.response.body", "body": body[place : place + 1], "more_body": True})
         if (await asyncio.wait([gone], timeout=0.02))[0]:
@@ -114,13 +115,18 @@ def _changed(key_set: dict[str, Any], **members: str) -> bytes:
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    def __init__(self, endpoint: FakeKeySetEndpoint, issuer: Issuer) -> None:
+    def __init__(self, endpoint: FakeKeySetEndpoint, issuer: Issuer, feed: FakeRevocationEndpoint) -> None:
         self._endpoint = endpoint
         self._issuer = issuer
+        self._feed = feed
         self._inner = httpx.ASGITransport(endpoint)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._issuer.behaviour == "down":
-            self._endpoint.requests += 1
+        asked: FakeKeySetEndpoint | FakeRevocationEndpoint = self._endpoint
+        behaviour = self._issuer.behaviour
+        if request.url.path == self._feed.path:
+            asked, behaviour = self._feed, self._feed.behaviour
+        if behaviour == "down":
+            asked.requests += 1
             raise httpx.ConnectError("connection refused", request=request)
         return await self._inner.handle_async_request(request)

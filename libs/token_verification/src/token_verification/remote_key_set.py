@@ -150,6 +150,20 @@ class RemoteKeySet:
             raise KeysUnavailable(self._why_not(), retry_after=self._until_next())
         return key
 
+    async def refresh(self, key_id: str) -> VerificationKey | None:
+        """Look for a key by a fetch, whatever the cooldown: for who has one of its own, and asks for no request's sake.
+
+        None if the issuer has none such, or could not be asked. A fetch that is under way may have begun before the key
+        was published: it is waited for, and if it does not bring the key, another one begins.
+        """
+        if self._landing is not None:
+            await self._landing.wait()
+        key = self.known(key_id)
+        if key is None and self._entered:
+            await self._start_fetch().wait()
+            key = self.known(key_id)
+        return key
+
     async def _wait_for(self, landing: asyncio.Event) -> None:
         if self._waiters >= self._most_waiting:
             raise KeysUnavailable("Too many already wait for the issuer's keys.", retry_after=self._patience)
@@ -184,11 +198,12 @@ class RemoteKeySet:
             return f"The issuer's keys are {self.age:.0f} s old, {self._keep_for:g} s are allowed.{last}"
         return f"The token's key is not at hand, and the issuer's keys cannot be fetched.{last}"
 
-    def _start_fetch(self) -> None:
-        """Begin a fetch, unless one is under way."""
+    def _start_fetch(self) -> asyncio.Event:
+        """Begin a fetch, unless one is under way, and return what is set at its end."""
         if self._landing is None:
             self._landing = asyncio.Event()
             self._fetching = asyncio.create_task(self._fetch())
+        return self._landing
 
     async def _fetch(self) -> None:
         self._fetches += 1

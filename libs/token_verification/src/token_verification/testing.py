@@ -5,7 +5,7 @@ import functools
 import json
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Literal
 
 import httpx
@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from token_verification.compact_jws import base64url_encoded
 from token_verification.fake_key_set_endpoint import FakeKeySetEndpoint
+from token_verification.fake_revocation_endpoint import FakeRevocationEndpoint
 from token_verification.key_set import StaticKeySet, VerificationKey, thumbprint
+from token_verification.revocation_answer import Kind
 
 Behaviour = Literal[
     "well",
@@ -46,8 +48,9 @@ def _private_key(owner: str, bits: int, number: int) -> RSAPrivateKey:  # noqa: 
 class FakeIssuer:
     """Signs what a real issuer would, and on demand what it never would.
 
-    `behaviour` says how its key set endpoint answers; set it at any time. `requests` counts what it was asked.
-    `transport` serves the endpoint to an `httpx.AsyncClient`, `asgi` to a real server. Two issuers of one name have the
+    `behaviour` says how its key set endpoint answers, and `feed.behaviour` how its feed of revocations does; set them
+    at any time. `requests` and `feed.requests` count what was asked. `transport` serves both endpoints to an
+    `httpx.AsyncClient`, `asgi` to a real server. Two issuers of one name have the
     same keys, and of two names different ones.
     """
 
@@ -59,18 +62,24 @@ class FakeIssuer:
         bits: Literal[2048, 3072] = 2048,
         max_age: int | None = 300,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`audience`: whom its tokens are for unless told otherwise. `max_age`: of its key set, in seconds."""
+        """`audience`: whom its tokens are for unless told otherwise. `max_age`: of its key set, in seconds.
+
+        `clock`: seconds since the epoch; `sleep` waits while its feed has nothing to tell.
+        """
         self.issuer = issuer
         self.audience = audience
         self.jwks_uri = f"{issuer}/.well-known/jwks.json"
+        self.feed_uri = f"{issuer}{FakeRevocationEndpoint.path}"
         self.clock = clock
         self.behaviour: Behaviour = "well"
         self._bits = bits
         self._keys_made = 0
         self._published: list[VerificationKey] = []
         self.rotate()
-        self._endpoint = FakeKeySetEndpoint(self, max_age)
+        self.feed = FakeRevocationEndpoint(self, sleep=sleep)
+        self._endpoint = FakeKeySetEndpoint(self, max_age, self.feed)
 
     def rotate(self, *, publish: bool = True) -> str:
         """Sign with a new key from now on, and return its key id. The earlier ones stay published until `retire`."""
@@ -88,6 +97,18 @@ class FakeIssuer:
     def retire(self, key_id: str) -> None:
         """Take a key out of the key set."""
         self._published = [key for key in self._published if key.key_id != key_id]
+
+    def revoke(self, *, sid: str | None = None, jti: str | None = None, kid: str | None = None) -> int:
+        """Put a login, a token or a key on the feed, and return its seq; ValueError unless exactly one is named.
+
+        A revoked key still signs and stays published until `rotate` and `retire`: what an issuer does first is the
+        test's to say.
+        """
+        ids: list[tuple[Kind, str | None]] = [("sid", sid), ("jti", jti), ("kid", kid)]
+        named = [(kind, id_) for kind, id_ in ids if id_ is not None]
+        if len(named) != 1:
+            raise ValueError("name one sid, jti or kid")
+        return self.feed.append(*named[0])
 
     @property
     def jwk_set(self) -> dict[str, Any]:
@@ -111,7 +132,7 @@ class FakeIssuer:
 
     @property
     def asgi(self) -> FakeKeySetEndpoint:
-        """Its key set endpoint as an ASGI application."""
+        """Its endpoints as an ASGI application."""
         return self._endpoint
 
     def claims(self, *, omit: Collection[str] = (), expires_in: int = 300, **claims: object) -> dict[str, object]:
