@@ -181,3 +181,23 @@ async def test_a_migration_killed_half_way_leaves_nothing_and_the_next_one_is_wh
     async with database.reading() as connection:
         assert (await connection.execute(text("SELECT page FROM ledger ORDER BY page"))).scalars().all() == [1, 2]
     await database.close()
+
+
+async def test_however_many_wait_under_one_name_others_go_on(database_url: str) -> None:
+    """Of one name's blocks one at a time asks for what all need: a connection, or the turn to write."""
+    database, another_process = Database(database_url, patience=20, pool_size=2), Database(database_url)
+    await database.migrate("parcel_store")
+    done: list[str] = []
+
+    async def write(name: str) -> None:
+        async with database.writing(exclusive=name) as connection:
+            await connection.execute(INSERT)
+        done.append(name)
+
+    async with another_process.writing(exclusive="many"):
+        tasks = [asyncio.create_task(write(name)) for name in ["many"] * 8 + ["one"]]
+        await asyncio.sleep(0.1)
+    await asyncio.gather(*tasks)
+    assert done.index("one") <= 1
+    await another_process.close()
+    await database.close()

@@ -1,9 +1,11 @@
 """One service's own database, SQLite or PostgreSQL, by SQLAlchemy Core, with migrations applied at start."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy import Connection, event, make_url, text
@@ -76,6 +78,8 @@ class Database:
                 statement_timeout=statement_timeout,
             )
         self._engine = self._watched(self._kind.engine())
+        self._turn_patience = patience / 2
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @classmethod
     def of(cls, settings: DatabaseSettings, *, patience: float = BUSY_SECONDS) -> Self:
@@ -101,10 +105,17 @@ class Database:
         On SQLite it begins IMMEDIATE: nobody else writes meanwhile, so that a transaction that reads first can never
         fail half way. On PostgreSQL it is READ COMMITTED, and others write meanwhile: whoever reads and then writes
         what must still be true names it, and blocks of the same `exclusive` name run one after the other.
+
+        Half of the patience is for others in this process.
         """
         async with contextlib.AsyncExitStack() as held:
             try:
-                await held.enter_async_context(self._kind.turn())
+                async with asyncio.timeout(self._turn_patience):
+                    if exclusive is not None:
+                        # Before it holds anything that others need: however many wait under one name, they take no
+                        # connection of PostgreSQL's pool, and one place among SQLite's writers.
+                        await held.enter_async_context(self._turns.setdefault(exclusive, asyncio.Lock()))
+                    await held.enter_async_context(self._kind.turn())
             except TimeoutError as error:
                 raise _unavailable("no_turn_to_write") from error
             connection = await held.enter_async_context(self._transaction(self._engine, self._kind.writes))
