@@ -17,10 +17,9 @@ from orders_service.settings import Settings
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
+from service_chassis.resource_server import ResourceServer
 from service_chassis.tracing import outgoing_headers
-from token_verification import AccessTokenVerifier, RemoteKeySet
 from token_verification.client_assertion import ClientAssertions
-from token_verification.fastapi import protect
 from token_verification.token_exchange import TokenExchange
 
 PUBLIC_ROUTES = OPERATIONS_ROUTES | {"GET /api/catalogue", "GET /.well-known/jwks.json"}
@@ -45,30 +44,8 @@ def create_app(
     `network` carries what is asked of other services, the real one by default; `clock` gives seconds since the epoch.
     """
     database = Database.of(settings)
-    # Proxies of the environment are for the way out, never for the way to our own issuer.
-    http = httpx.AsyncClient(transport=network, trust_env=False, timeout=settings.key_set_deadline)
-    key_set = RemoteKeySet(
-        settings.jwks_uri,
-        issuer=settings.issuer,
-        http=http,
-        stored_at=settings.key_set_file,
-        default_max_age=settings.key_set_max_age,
-        retry_first=settings.key_set_retry_first,
-        retry_last=settings.key_set_retry_last,
-        cooldown=settings.key_set_cooldown,
-        keep_for=settings.key_set_keep_for,
-        deadline=settings.key_set_deadline,
-        wall_clock=clock,
-    )
+    resource_server = ResourceServer(settings, network=network, clock=clock)
     client_key = own_client_key(settings, database)
-    verifier = AccessTokenVerifier(
-        issuer=settings.issuer,
-        audience=settings.audience,
-        key_set=key_set,
-        leeway=settings.leeway,
-        max_life=settings.max_token_life,
-        clock=clock,
-    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,20 +61,20 @@ def create_app(
                     life=settings.client_assertion_life,
                     clock=clock,
                 ),
-                http=http,
+                http=resource_server.http,
                 deadline=settings.exchange_deadline,
                 headers=outgoing_headers,
             )
             app.state.delivery_addresses = DeliveryAddresses(
                 app.state.token_exchange,
-                http,
+                resource_server.http,
                 profile_url=settings.profile_url,
                 resource=settings.profile_audience,
                 deadline=settings.delivery_deadline,
                 at_once=settings.delivery_look_ups,
                 headers=outgoing_headers,
             )
-            async with http, key_set:
+            async with resource_server:
                 yield
         finally:
             await database.close()
@@ -117,6 +94,9 @@ def create_app(
     app.include_router(endpoints.router)
     app.include_router(client_key_router(client_key, max_age=settings.client_key_set_max_age))
     take_json(app)
-    protect(app, verifier, public=PUBLIC_ROUTES)
-    observe(app, readiness={"database": database.ready, "keys": key_set.ready, "client_key": client_key.ready})
+    resource_server.protect(app, public=PUBLIC_ROUTES)
+    observe(
+        app,
+        readiness={"database": database.ready, **resource_server.readiness, "client_key": client_key.ready},
+    )
     return app

@@ -5,19 +5,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from service_chassis.settings import Seconds, ServiceSettings
+from service_chassis.resource_server import ResourceServerSettings
+from service_chassis.settings import Seconds
 from token_verification.client_assertion import LONGEST_LIFE
 
 
-class Settings(ServiceSettings):
-    """Durations are in seconds, and mean what the parameters of that name at RemoteKeySet and the verifier mean."""
+class Settings(ResourceServerSettings):
+    """Durations are in seconds."""
 
-    issuer: str
-    """Whose tokens count: the public URL of the authorization server."""
-    jwks_uri: str
-    """Where its key set is fetched, inside the system."""
-    key_set_file: Path
-    """Where the last good key set lies, for a restart while the issuer is away."""
     audience: str = "urn:signet:orders"
 
     token_endpoint: str
@@ -42,12 +37,3 @@ class Settings(ServiceSettings):
     """How many orders wait for their addresses at once."""
     idempotency_keep_for: Seconds = 86_400.0
     """How long an Idempotency-Key is remembered."""
-
-    leeway: Seconds = 5.0
-    max_token_life: Seconds = 600.0
-    key_set_max_age: Seconds = 300.0
-    key_set_retry_first: Seconds = 1.0
-    key_set_retry_last: Seconds = 30.0
-    key_set_cooldown: Seconds = 10.0
-    key_set_keep_for: Seconds = 3600.0
-    key_set_deadline: Seconds = 3.0
