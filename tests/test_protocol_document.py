@@ -18,6 +18,7 @@ import profile_service.settings
 from auth_service import scopes
 from auth_service.endpoints.tokens import _PARAMETERS
 from auth_service.settings import Settings as AuthSettings
+from gateway.request_framing import FREE_CHUNKS, LEAST_CHUNK
 from gateway.settings import GatewaySettings
 from gateway.upstreams import UpstreamLimits
 from service_chassis.request_bodies import JsonBodies
@@ -206,3 +207,5 @@ def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:
     assert f"JSON of more than {levels} levels, or {marks} brackets and commas" in table["malformed_request"]
     assert table["headers_too_large"] == f"more than {door['header_bytes'] // 1024} KiB of them"
     assert f"after {door['upstream_answer_seconds']:g} s" in table["upstream_timeout"]
+    chunks = f"may have {FREE_CHUNKS:,} chunks of any size, and beyond those one for every {LEAST_CHUNK} bytes"
+    assert chunks in section("The door").replace("\n", " ")

@@ -1,6 +1,7 @@
 """The strict reader by itself: no socket, no server."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ STREAM = (
 UNDERSTOOD = (
     b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
     b"POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
-    b"POST /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: Chunked\r\n\r\n5\r\nhello\r\na\r\n0123456789\r\n0\r\n\r\n"
+    b"POST /c HTTP/1.1\r\nhost: a\r\ntransfer-encoding: Chunked\r\n\r\nf\r\nhello0123456789\r\n0\r\n\r\n"
     b"GET /d HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n\r\n"
 )
 
@@ -34,10 +35,11 @@ def taken(framing: RequestFraming, data: bytes) -> bytes:
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=40))
 def test_segments_make_no_difference(cuts: list[int]) -> None:
-    """However a stream of requests is cut into segments, the same bytes are handed on."""
+    """However a stream of requests is cut into segments, the same is handed on, but for where one chunk ends."""
     framing = RequestFraming(16_384)
     edges = [0, *sorted(cuts), len(STREAM)]
-    assert b"".join(taken(framing, STREAM[a:b]) for a, b in pairwise(edges)) == UNDERSTOOD
+    handed_on = b"".join(taken(framing, STREAM[a:b]) for a, b in pairwise(edges))
+    assert taken(RequestFraming(16_384), handed_on) == UNDERSTOOD
     assert not framing.in_head
     assert not framing.in_body
 
@@ -71,6 +73,57 @@ def test_trailers_have_the_same_cap(line: bytes) -> None:
     with pytest.raises(Problem) as refused:
         taken(framing, line * 5000)
     assert refused.value.status == 431
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class CountingBytes(bytes):
+    """Bytes that count what is copied out of them."""
+
+    copied = 0
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401 -- as bytes says it, by overloads
+        part = super().__getitem__(place)
+        if isinstance(part, int):
+            return part
+        type(self).copied += len(part)
+        return CountingBytes(part)
+
+
+@pytest.mark.parametrize("size", [1, 64, 1000])
+def test_a_chunk_costs_itself_and_not_the_segment_it_came_in(size: int) -> None:
+    """Five thousand chunks in one segment are copied once, and handed on as one chunk."""
+    framing = RequestFraming(16_384)
+    framing.take(CHUNKED)
+    segment = b"%x\r\n%b\r\n" % (size, b"a" * size) * 5000
+    CountingBytes.copied = 0
+    understood, _ = framing.take(CountingBytes(segment))
+    assert understood == b"%x\r\n%b\r\n" % (5000 * size, b"a" * size * 5000)
+    assert CountingBytes.copied <= len(segment)
+
+
+@pytest.mark.parametrize(("size", "count"), [(1, 10_000), (32, 19_000)])
+def test_a_body_of_too_many_small_chunks_is_refused(size: int, count: int) -> None:
+    """Beyond 10,000 chunks they have to hold 64 bytes on average: what a byte of body costs is bounded."""
+    framing = RequestFraming(16_384)
+    framing.take(CHUNKED)
+    chunk = b"%x\r\n%b\r\n" % (size, b"a" * size)
+    for _ in range(count // 1000):
+        framing.take(chunk * 1000)
+    with pytest.raises(Problem, match="too many chunks"):
+        framing.take(chunk * 1000)
+
+
+def test_chunks_of_a_sensible_size_are_taken_without_end() -> None:
+    """The count begins anew with each request, and 64 bytes in each are enough for any number."""
+    framing = RequestFraming(16_384)
+    for _ in range(2):
+        framing.take(CHUNKED)
+        for _ in range(30):
+            framing.take((b"40\r\n" + b"a" * 64 + b"\r\n") * 1000)
+        framing.take(b"1\r\na\r\n" * 9_000 + b"0\r\n\r\n")
+        assert not framing.in_body
 
 
 def test_a_head_that_fails_at_its_end_costs_no_more_than_one_that_does_not() -> None:

@@ -13,6 +13,11 @@ from service_chassis.problems import Problem
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """The methods that pass the door; CONNECT and TRACE would make a tunnel and an echo of it."""
 
+FREE_CHUNKS = 10_000
+"""So many chunks of a body may be of any size: encoders that write token by token make them of three or four bytes."""
+LEAST_CHUNK = 64
+"""Bytes that there have to be in a body for each further chunk."""
+
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _TOKEN_START = re.compile(_TOKEN)
 _FIELD_LINE = _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n"
@@ -27,8 +32,7 @@ _UPGRADE_LINE = re.compile(rb"(?i)(?<=\n)upgrade:[^\r]*\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(rb"[0-9]+")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?")
-_LONGEST_CHUNK_LINE = 256
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?\r\n")
 _LARGEST_LENGTH_DIGITS = 15
 _MOST_FIELDS = 100
 
@@ -42,13 +46,16 @@ class _Stage(Enum):
     TRAILERS = auto()
 
 
+_LONGEST_LINES = {_Stage.CHUNK_LINE: 256, _Stage.CHUNK_END: 2}
+
+
 class RequestFraming:
     """The framing of all requests on one connection.
 
     `head_limit` caps the request line and the header fields together, in bytes; trailers have the same cap.
     """
 
-    __slots__ = ("_forgiven", "_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
+    __slots__ = ("_chunk_bytes", "_chunks", "_forgiven", "_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
 
     def __init__(self, head_limit: int) -> None:
         self._head_limit = head_limit
@@ -56,7 +63,7 @@ class RequestFraming:
         self._forgiven = False
         self._pending = b""
         self._left = 0
-        self._trailer_bytes = 0
+        self._chunks = self._chunk_bytes = self._trailer_bytes = 0
 
     @property
     def in_head(self) -> bool:
@@ -148,7 +155,8 @@ class RequestFraming:
         elif coding is not None:
             if coding.lower() != b"chunked":
                 raise _malformed("The only transfer coding understood here is chunked.")
-            self._stage, self._trailer_bytes = _Stage.CHUNK_LINE, 0
+            self._stage = _Stage.CHUNK_LINE
+            self._chunks = self._chunk_bytes = self._trailer_bytes = 0
         if b"upgrade" in fields:
             if fields[b"upgrade"].lower() == b"websocket":
                 raise Problem(400, "invalid_request", "WebSockets are not spoken here.")
@@ -166,63 +174,73 @@ class RequestFraming:
             self._stage = _Stage.LENGTH
 
     def _take_chunks(self, data: bytes) -> tuple[bytes, bytes]:
-        """Hand on chunks as they come: extensions and trailers dropped, sizes spelled in one way."""
-        rest = self._pending + data if self._pending else data
-        self._pending = b""
+        """Hand on what is in the chunks, as one chunk of our own; their extensions and the trailers are dropped.
+
+        Nothing is copied but what the chunks hold, once, and nobody behind us has work with how small they are.
+        """
+        if self._pending:
+            data, self._pending = self._pending + data, b""
         pieces: list[bytes] = []
-        while rest and self._stage is not _Stage.HEAD:
-            match self._stage:
-                case _Stage.CHUNK_DATA:
-                    piece, rest = rest[: self._left], rest[self._left :]
-                    self._left -= len(piece)
-                    pieces.append(piece)
-                    if not self._left:
-                        self._stage = _Stage.CHUNK_END
-                case _Stage.CHUNK_END:
-                    if not b"\r\n".startswith(rest[:2]):
-                        raise _malformed("A chunk is longer or shorter than its size says.")
-                    if len(rest) == 1:
-                        self._pending, rest = rest, b""
-                        break
-                    pieces.append(b"\r\n")
-                    rest = rest[2:]
-                    self._stage = _Stage.CHUNK_LINE
-                case _:
-                    line, rest = self._line(rest)
-                    if line is None:
-                        break
-                    pieces.append(self._chunk_line(line) if self._stage is _Stage.CHUNK_LINE else self._trailer(line))
-        return b"".join(pieces), rest
+        at = 0
+        while at < len(data) and self._stage is not _Stage.HEAD:
+            if self._stage is _Stage.CHUNK_DATA:
+                piece = data[at : at + self._left]
+                at += len(piece)
+                self._left -= len(piece)
+                pieces.append(piece)
+                if not self._left:
+                    self._stage = _Stage.CHUNK_END
+            else:
+                end = self._line_end(data, at)
+                if not end:
+                    break
+                self._take_line(data, at, end)
+                at = end
+        body = b"".join(pieces)
+        understood = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        if self._stage is _Stage.HEAD:
+            return understood + b"0\r\n\r\n", data[at:]
+        self._pending = data[at:]
+        return understood, b""
 
-    def _line(self, data: bytes) -> tuple[bytes | None, bytes]:
-        """Return the line that `data` begins with, its CRLF included, or keep what there is of it for later."""
-        limit = _LONGEST_CHUNK_LINE if self._stage is _Stage.CHUNK_LINE else self._head_limit
-        end = data.find(b"\n", 0, limit)
-        if end < 0:
-            if len(data) >= limit:
-                raise _malformed("A line within the chunked body is too long.")
-            self._pending = data
-            return None, b""
-        return data[: end + 1], data[end + 1 :]
+    def _line_end(self, data: bytes, at: int) -> int:
+        """Return where the line that begins at `at` ends, its CRLF included; 0 if it has not ended yet."""
+        limit = self._head_limit if self._stage is _Stage.TRAILERS else _LONGEST_LINES[self._stage]
+        end = data.find(b"\n", at, at + limit)
+        if end < 0 and len(data) - at >= limit:
+            raise _malformed("A line within the chunked body is too long.")
+        return end + 1
 
-    def _chunk_line(self, line: bytes) -> bytes:
-        size = _CHUNK_SIZE.fullmatch(line[:-2]) if line.endswith(b"\r\n") else None
-        if size is None:
+    def _take_line(self, data: bytes, at: int, end: int) -> None:
+        if self._stage is _Stage.CHUNK_LINE:
+            self._chunk_line(data, at, end)
+        elif self._stage is _Stage.TRAILERS:
+            self._trailer(data[at:end])
+        elif data[at:end] == b"\r\n":
+            self._stage = _Stage.CHUNK_LINE
+        else:
+            raise _malformed("A chunk is longer or shorter than its size says.")
+
+    def _chunk_line(self, data: bytes, at: int, end: int) -> None:
+        line = _CHUNK_LINE.fullmatch(data, at, end)
+        if line is None:
             raise _malformed("A chunk's size is not a hexadecimal number.")
-        self._left = int(size[1], 16)
+        self._chunks += 1
+        if self._chunks > FREE_CHUNKS + self._chunk_bytes // LEAST_CHUNK:
+            raise _malformed("The body comes in too many chunks that are too small.")
+        self._left = int(line[1], 16)
+        self._chunk_bytes += self._left
         self._stage = _Stage.CHUNK_DATA if self._left else _Stage.TRAILERS
-        return b"%x\r\n" % self._left
 
-    def _trailer(self, line: bytes) -> bytes:
+    def _trailer(self, line: bytes) -> None:
         if line == b"\r\n":
             self._stage = _Stage.HEAD
-            return line
+            return
         self._trailer_bytes += len(line)
         if self._trailer_bytes > self._head_limit:
             raise Problem(431, "headers_too_large", f"The trailers exceed {self._head_limit} bytes.")
         if not _TRAILER_LINE.fullmatch(line):
             raise _malformed("A trailer is not name, colon and value.")
-        return b""
 
 
 def _framing_fields(head: bytes) -> dict[bytes, bytes]:
