@@ -86,6 +86,25 @@ async def test_an_insert_that_meets_another_leaves_the_block_usable(database: Da
     assert await count(database) == 1
 
 
+async def test_who_is_cancelled_in_a_statement_hears_that_and_of_no_fault(database: Database) -> None:
+    """A task that tries again after a fault of the database ends when it is told to, and the database is as before."""
+    long = text(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT max(i) FROM n"
+    )
+
+    async def ask() -> None:
+        async with database.reading() as connection:
+            await connection.execute(long)
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.1)
+    assert not asking.done()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await count(database) == 1
+
+
 async def test_a_wrong_statement_is_not_mistaken_for_a_busy_database(database: Database) -> None:
     """A fault of ours is an error, not a 503 that invites a retry."""
     with pytest.raises(DBAPIError, match=r"no such table|does not exist"):

@@ -87,7 +87,7 @@ Start = Callable[..., AbstractAsyncContextManager[Auth]]
 def grown_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder with a migrated database and a first pair of keys, for tests that are not about making them."""
     folder = tmp_path_factory.mktemp("grown_up")
-    app = create_app(settings_in(folder), hasher=WatchedHasher(CHEAPEST))
+    app = create_app(settings_in(folder), clock=Clock(), hasher=WatchedHasher(CHEAPEST))
 
     async def live_and_die() -> None:
         async with app.router.lifespan_context(app):
@@ -117,7 +117,7 @@ def database_in(new_database: NewDatabase, grown_up: Path) -> Callable[[Path], s
     urls: dict[Path, str] = {}
 
     async def grow_up(url: str) -> None:
-        app = create_app(settings_in(grown_up, database_url=url), hasher=WatchedHasher(CHEAPEST))
+        app = create_app(settings_in(grown_up, database_url=url), clock=Clock(), hasher=WatchedHasher(CHEAPEST))
         async with app.router.lifespan_context(app):
             pass
 

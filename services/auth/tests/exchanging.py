@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import httpx
 import jwt
 from fastapi import FastAPI
+from services.auth.tests.key_replicas import Replica
 
 from auth_service.app import create_app
-from auth_service.signing_keys import SigningKey, SigningKeys
+from auth_service.signing_keys import SigningKey
 from service_chassis.database import Database
 from token_verification.testing import FakeIssuer, json_bytes
 
@@ -122,11 +123,12 @@ async def exchanging(auth: "Auth", service: FakeIssuer | None = None, **changes:
     settings = auth.settings.model_validate(auth.settings.model_dump() | values)
     app = create_app(settings, clock=auth.clock, hasher=auth.hasher, network=service.transport)
     database = Database.of(settings)
-    keys = SigningKeys(database, key_encryption_key_file=settings.key_encryption_key_file, bits=2048, clock=auth.clock)
+    keys = Replica(database, settings.key_encryption_key_file, auth.clock).keys
     await keys.open()
+    signer = await keys.signer()
     await database.close()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth.test") as client,
     ):
-        yield Exchanging(auth, app, client, service, keys.active)
+        yield Exchanging(auth, app, client, service, signer)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from services.auth.tests.key_replicas import QuickMaker, Replica
 from sqlalchemy import Connection, inspect, text
 
 from auth_service.attempts import Attempts, TooManyAttempts
 from auth_service.database import metadata
 from auth_service.first_administrator import AdministratorExists, create_first_administrator
-from auth_service.signing_keys import SigningKeys
 from service_chassis.database import Database
 from service_chassis.settings import DatabaseSettings
 
@@ -64,9 +64,8 @@ async def starting_line(database: Database, table: str) -> AsyncIterator[None]:
 
 async def test_replicas_that_start_at_once_make_one_pair_of_keys(replicas: list[Database], tmp_path: Path) -> None:
     """Four that each found no key publish one and the same pair."""
-    keys = [
-        SigningKeys(each, key_encryption_key_file=tmp_path / "kek", bits=2048, clock=lambda: 1.8e9) for each in replicas
-    ]
+    maker = QuickMaker()
+    keys = [Replica(each, tmp_path / "kek", maker=maker).keys for each in replicas]
     async with starting_line(replicas[0], "signing_keys"):
         await asyncio.gather(*(each.open() for each in keys))
     assert len({each.key_set.body for each in keys}) == 1

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import load_der_private_key
+from services.auth.tests.key_replicas import TIMES
 
-from auth_service.signing_keys import SigningKeys, _private_bytes, public_jwk
+from auth_service.signing_keys import KeyMaker, SigningKeys
+from auth_service.signing_keys.key_material import private_bytes, public_jwk
 from service_chassis.database import Database
 from service_chassis.sealing import KeyEncryptionKey, KeysUnusable
 from token_verification import AccessTokenVerifier, StaticKeySet
@@ -39,7 +41,15 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 def keys_of(database: Database, file: Path) -> SigningKeys:
     """Return a process's view of the keys."""
-    return SigningKeys(database, key_encryption_key_file=file, bits=2048, clock=lambda: 1.8e9)
+    return SigningKeys(
+        database,
+        key_encryption_key_file=file,
+        maker=KeyMaker(2048),
+        times=TIMES,
+        trust_for=0.5,
+        clock=lambda: 1.8e9,
+        monotonic=lambda: 1.0,
+    )
 
 
 async def test_the_first_start_makes_one_active_and_one_pending_key(database: Database, tmp_path: Path) -> None:
@@ -51,7 +61,7 @@ async def test_the_first_start_makes_one_active_and_one_pending_key(database: Da
     assert await keys.ready() is None
     assert [state for _, state, _ in stored_in(tmp_path)] == ["active", "pending"]
     assert len(json.loads(keys.key_set.body)["keys"]) == 2
-    assert keys.active.private_key.key_size == 2048
+    assert (await keys.signer()).private_key.key_size == 2048
     assert len(file.read_bytes()) == 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
@@ -63,8 +73,8 @@ async def test_a_second_start_finds_the_same_keys(database: Database, tmp_path: 
     first, second = (keys_of(database, tmp_path / "kek") for _ in range(2))
     await first.open()
     await second.open()
-    assert second.active.kid == first.active.kid
-    assert second.active.private_key.private_numbers() == first.active.private_key.private_numbers()
+    assert (await second.signer()).kid == (await first.signer()).kid
+    assert (await second.signer()).private_key.private_numbers() == (await first.signer()).private_key.private_numbers()
     assert second.key_set == first.key_set
 
 
@@ -87,7 +97,7 @@ async def test_replicas_that_start_at_once_make_one_pair(database: Database, tmp
     replicas = [keys_of(each, tmp_path / "kek") for each in databases]
     await asyncio.gather(*(replica.open() for replica in replicas))
     assert len(stored_in(tmp_path)) == 2
-    assert len({replica.active.kid for replica in replicas}) == 1
+    assert len({(await replica.signer()).kid for replica in replicas}) == 1
     assert len({replica.key_set.body for replica in replicas}) == 1
     for each in databases:
         await each.close()
@@ -106,7 +116,7 @@ async def test_private_keys_lie_sealed(database: Database, tmp_path: Path) -> No
         KeyEncryptionKey(bytes(32)).open(sealed, label=f"signing key {one}")
     with pytest.raises(KeysUnusable):
         sealing.open(b"", label="")
-    primes = keys.active.private_key.private_numbers()
+    primes = (await keys.signer()).private_key.private_numbers()
     raw = b"".join(path.read_bytes() for path in tmp_path.glob("auth.db*"))
     assert primes.p.to_bytes(128, "big") not in raw
     assert b"PRIVATE" not in raw
@@ -154,7 +164,7 @@ async def test_a_key_that_is_not_what_it_is_stored_as_stops_the_start(database: 
     await keys_of(database, file).open()
     (active, _, _), (_, _, _) = stored_in(tmp_path)
     stranger = generate_private_key(65537, 2048)
-    sealed = KeyEncryptionKey.read(file).seal(_private_bytes(stranger), label=f"signing key {active}")
+    sealed = KeyEncryptionKey.read(file).seal(private_bytes(stranger), label=f"signing key {active}")
     with closing(sqlite3.connect(tmp_path / "auth.db", isolation_level=None)) as connection:
         connection.execute("UPDATE signing_keys SET sealed_private_key = ? WHERE kid = ?", (sealed, active))
     with pytest.raises(KeysUnusable, match="is not the one it is stored as"):

@@ -198,8 +198,13 @@ def test_nothing_grows(
 
     And nothing is refused that could be given.
     """
-    signer = SimpleNamespace(active=SigningKey(KEYS.key_id, KEYS.private_key))
-    tokens = AccessTokens(cast("Any", signer), issuer=ISSUER, life=life, clock=lambda: float(NOW))
+
+    async def signer() -> SigningKey:
+        return SigningKey(KEYS.key_id, KEYS.private_key)
+
+    tokens = AccessTokens(
+        cast("Any", SimpleNamespace(signer=signer)), issuer=ISSUER, life=life, clock=lambda: float(NOW)
+    )
 
     def verifier_for(audience: str) -> AccessTokenVerifier:
         return AccessTokenVerifier(issuer=ISSUER, audience=audience, key_set=KEYS.key_set, clock=lambda: float(NOW))

@@ -11,7 +11,7 @@ from auth_service.app import create_app
 from auth_service.database import signing_keys
 from auth_service.first_administrator import create_first_administrator
 from auth_service.settings import Settings, StorageSettings
-from auth_service.signing_keys import label
+from auth_service.signing_keys import EXCLUSIVE, label
 from service_chassis import key_change
 from service_chassis.logs import configure_logging
 from service_chassis.problems import Problem
@@ -40,7 +40,7 @@ def main() -> None:
         if arguments.command == "create-admin":
             _create_administrator(arguments.email, arguments.name)
         elif arguments.command == "change-key-encryption-key":
-            key_change.run("auth", table=signing_keys, label=label, exclusive="signing_keys")
+            key_change.run("auth", table=signing_keys, label=label, exclusive=EXCLUSIVE)
         else:
             _serve()
     except DBAPIError as error:

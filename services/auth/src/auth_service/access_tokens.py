@@ -1,12 +1,13 @@
 """Access tokens, as this issuer makes them. [RFC 9068]"""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jwt
 
-from auth_service.signing_keys import SigningKeys
+from auth_service.signing_keys import SigningKey, SigningKeys
 from token_verification import AccessToken
 
 FIRST_PARTY_CLIENT = "signet"
@@ -23,7 +24,7 @@ class IssuedToken:
 
 
 class AccessTokens:
-    """Issues access tokens with the active key. Signing takes a thread 0.6 ms: not a matter for the event loop."""
+    """Issues access tokens with the active key. Raises StorageUnavailable, KeysUnavailable when that is not known."""
 
     def __init__(self, signing_keys: SigningKeys, *, issuer: str, life: int, clock: Callable[[], float]) -> None:
         self._signing_keys = signing_keys
@@ -31,10 +32,12 @@ class AccessTokens:
         self._life = life
         self._clock = clock
 
-    def issue(self, *, sub: str, name: str, sid: str, audience: Sequence[str], scopes: Sequence[str]) -> IssuedToken:
+    async def issue(
+        self, *, sub: str, name: str, sid: str, audience: Sequence[str], scopes: Sequence[str]
+    ) -> IssuedToken:
         """Sign a token for a login that was proved with a password just now. [RFC 9068 section 2]"""
         now = int(self._clock())
-        return self._sign(
+        return await self._sign(
             {
                 "sub": sub,
                 "aud": list(audience),
@@ -48,7 +51,7 @@ class AccessTokens:
             ends_at=now + self._life,
         )
 
-    def exchange(
+    async def exchange(
         self, subject: AccessToken, *, client_id: str, resource: str, scopes: Sequence[str], now: int
     ) -> IssuedToken:
         """Sign a token that a service uses for the subject of another token: same login, no longer life.
@@ -56,7 +59,7 @@ class AccessTokens:
         The client that gets it is also the current actor. The name stays behind: whoever is asked on somebody's behalf
         has nobody to greet. `now` lies before the other token's end. [RFC 8693 section 4.1, RFC 9068 section 2.2]
         """
-        return self._sign(
+        return await self._sign(
             {
                 "sub": subject.subject,
                 "aud": [resource],
@@ -70,8 +73,12 @@ class AccessTokens:
             ends_at=min(now + self._life, subject.expires_at),
         )
 
-    def _sign(self, claims: Mapping[str, object], *, now: int, ends_at: int) -> IssuedToken:
+    async def _sign(self, claims: Mapping[str, object], *, now: int, ends_at: int) -> IssuedToken:
         token = {"iss": self._issuer, "iat": now, "exp": ends_at, "jti": secrets.token_hex(16), **claims}
-        key = self._signing_keys.active
-        signed = jwt.encode(token, key.private_key, algorithm="RS256", headers={"typ": "at+jwt", "kid": key.kid})
-        return IssuedToken(signed, ends_at - now, str(claims["scope"]))
+        key = await self._signing_keys.signer()
+        # It takes a thread 0.6 ms: longer than the event loop should be held up.
+        return IssuedToken(await asyncio.to_thread(_signed, token, key), ends_at - now, str(claims["scope"]))
+
+
+def _signed(claims: Mapping[str, object], key: SigningKey) -> str:
+    return jwt.encode(dict(claims), key.private_key, algorithm="RS256", headers={"typ": "at+jwt", "kid": key.kid})

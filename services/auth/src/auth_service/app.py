@@ -18,9 +18,10 @@ from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
+from auth_service.revocations import RevocationLog
 from auth_service.scopes import OWN_RESOURCE
 from auth_service.settings import Settings
-from auth_service.signing_keys import SigningKeys
+from auth_service.signing_keys import KeyMaker, KeySchedule, KeyTimes, KeyTransitions, SigningKeys
 from auth_service.token_exchange import TokenExchange
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
@@ -51,12 +52,32 @@ def create_app(
     services' keys, the real one by default.
     """
     database = Database.of(settings)
+    revocation_log = RevocationLog(database, remember_for=settings.max_token_life + settings.leeway, clock=clock)
+    maker = KeyMaker(settings.signing_key_bits)
+    times = KeyTimes(
+        max_age=settings.key_set_max_age,
+        max_token_life=settings.max_token_life,
+        leeway=settings.leeway,
+        rotate_every=settings.key_rotate_every,
+    )
     signing_keys = SigningKeys(
         database,
         key_encryption_key_file=settings.key_encryption_key_file,
-        bits=settings.signing_key_bits,
+        maker=maker,
+        times=times,
+        trust_for=settings.key_trust_for,
         clock=clock,
     )
+    key_transitions = KeyTransitions(
+        database,
+        log=revocation_log,
+        signing_keys=signing_keys,
+        maker=maker,
+        key_encryption_key_file=settings.key_encryption_key_file,
+        times=times,
+        clock=clock,
+    )
+    key_schedule = KeySchedule(key_transitions, maker=maker, look_every=settings.key_trust_for, clock=clock)
     passwords = Passwords(threads=settings.hashing_threads, queue=settings.hashing_queue, hasher=hasher)
     attempts = Attempts(
         database,
@@ -115,7 +136,7 @@ def create_app(
         try:
             await database.migrate("auth_service")
             await signing_keys.open()
-            async with http, clients:
+            async with http, clients, key_schedule.running():
                 yield
         finally:
             passwords.close()

@@ -97,14 +97,22 @@ signing_keys = Table(
     Column("state_since", BigInteger, nullable=False),
     Column("public_jwk", Text, nullable=False),
     Column("sealed_private_key", LargeBinary),
+    Column("held_until", BigInteger),
     CheckConstraint("state IN ('pending', 'active', 'retiring', 'removed', 'compromised')", name="known_state"),
-    # Two processes that both think they should promote a key cannot both be right.
+    # Two processes that both think they should promote a key, or make one, cannot both be right.
     Index(
         "one_active_key",
         "state",
         unique=True,
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "one_pending_key",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
     ),
 )
 

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
 
@@ -27,12 +26,6 @@ class WrongCredentials(Problem):
             "The e-mail or the password is wrong.",
             headers={"WWW-Authenticate": 'Bearer realm="signet"'},
         )
-
-
-@dataclass(frozen=True)
-class _Proof:
-    token: IssuedToken
-    newer_hash: str | None
 
 
 class Logins:
@@ -76,31 +69,28 @@ class Logins:
             await self._attempts.count(email=email, address=address)
             account = await self._accounts.find(email)
             try:
-                proof = await self._passwords.run(lambda: self._prove(account, password, audience, scopes))
+                newer_hash = await self._passwords.run(lambda: self._prove(account, password))
             except WrongCredentials:
                 _log.info("login_failed", account=email_pseudonym(email))
                 raise
         assert account is not None  # noqa: S101 -- nobody's password is never right
-        async with self._database.writing() as connection:
-            await forgive(connection, email)
-            if proof.newer_hash:
-                await replace_hash(connection, account, proof.newer_hash)
-        _log.info("login_succeeded", sub=account.sub)
-        return proof.token
-
-    def _prove(
-        self, account: Account | None, password: str, audience: Sequence[str], scopes: Sequence[str] | None
-    ) -> _Proof:
-        """Verify the password and sign: the two things that take a thread's time."""
-        right = self._passwords.verify(password, account.password_hash if account else None)
-        if account is None or not right:
-            raise WrongCredentials
-        token = self._access_tokens.issue(
+        token = await self._access_tokens.issue(
             sub=account.sub,
             name=account.name,
             sid=secrets.token_hex(16),
             audience=audience,
             scopes=grant_scopes(scopes, administrator=account.administrator),
         )
-        outdated = self._passwords.is_outdated(account.password_hash)
-        return _Proof(token, self._passwords.hash(password) if outdated else None)
+        async with self._database.writing() as connection:
+            await forgive(connection, email)
+            if newer_hash:
+                await replace_hash(connection, account, newer_hash)
+        _log.info("login_succeeded", sub=account.sub)
+        return token
+
+    def _prove(self, account: Account | None, password: str) -> str | None:
+        """Verify the password, and hash it anew if need be: what takes a thread's time."""
+        right = self._passwords.verify(password, account.password_hash if account else None)
+        if account is None or not right:
+            raise WrongCredentials
+        return self._passwords.hash(password) if self._passwords.is_outdated(account.password_hash) else None

@@ -50,6 +50,11 @@ class Settings(ServiceSettings):
     key_set_max_age: WholeSeconds = 300
     administrator_login_age: Seconds = 900.0
     """How long after they gave their password an administrator may still use the endpoints of administration."""
+    key_rotate_every: Seconds = 86400.0
+    """How long a key signs; longer, where its successor has not been published for twice the key set's max age."""
+    key_trust_for: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """For how long a process signs by what it has read of the keys, and how often it looks at least: a key that was
+    compromised at another process signs so long at most."""
 
     further_resources: Annotated[
         tuple[_Resource, ...], NoDecode, BeforeValidator(_read_json), AfterValidator(_further)

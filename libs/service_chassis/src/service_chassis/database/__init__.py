@@ -188,6 +188,8 @@ class Database:
         return engine
 
     def _tell_passing_faults(self, context: ExceptionContext) -> None:
+        if not isinstance(context.original_exception, Exception):
+            return  # whoever was cancelled has to hear just that, or goes on for ever
         fault = self._kind.passing_fault(context.original_exception, context.connection)
         if fault is not None or context.is_disconnect:
             raise _unavailable(fault or "connection_lost")
