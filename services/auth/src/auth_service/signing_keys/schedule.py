@@ -41,21 +41,27 @@ class KeySchedule:
         self._clock = clock
         self._sleep = sleep
         self._spread = spread
+        self._at_work = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep to the schedule as long as the block lasts."""
-        tasks = [asyncio.create_task(each) for each in (self._advance_for_ever(), self._keep_one_ahead())]
+        tasks = [
+            asyncio.create_task(each, name="key_schedule")
+            for each in (self._advance_for_ever(), self._keep_one_ahead())
+        ]
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            async with self._at_work:  # not in the middle of a change, whose outcome nobody would know
+                for task in tasks:
+                    task.cancel()
             await asyncio.wait(tasks)
 
     async def _advance_for_ever(self) -> None:
         while True:
-            pause = await self._advanced()
+            async with self._at_work:
+                pause = await self._advanced()
             await self._sleep(pause + self._spread(0, _SHARE_OF_JITTER * self._look_every))
 
     async def _advanced(self) -> float:
