@@ -207,5 +207,7 @@ def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:
     assert f"JSON of more than {levels} levels, or {marks} brackets and commas" in table["malformed_request"]
     assert table["headers_too_large"] == f"more than {door['header_bytes'] // 1024} KiB of them"
     assert f"after {door['upstream_answer_seconds']:g} s" in table["upstream_timeout"]
+    assert door["upload_held_bytes"] == default(JsonBodies, "max_bytes"), "what the services take is held at the door"
+    assert f"{door['uploads_held_bytes'] // 1024**2} MiB are held" in section("The door").replace("\n", " ")
     chunks = f"may have {FREE_CHUNKS:,} chunks of any size, and beyond those one for every {LEAST_CHUNK} bytes"
     assert chunks in section("The door").replace("\n", " ")

@@ -170,7 +170,7 @@ async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, be
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_its_request_upstream(street: Street) -> None:
-    """The upstream never takes half a body for a whole one."""
+    """Once it has gone on from here, that is: the upstream never takes half a body for a whole one."""
     ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def watching(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,7 +178,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_its_request_u
         ended.set_result(await reader.read())
 
     _, url = await street.upstream(watching)
-    door = await street.door(orders=url)
+    door = await street.door(orders=url, upload_held_bytes=1)
     async with door.client() as client:
         await client.send(post("Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
         await asyncio.sleep(0.1)
@@ -259,7 +259,7 @@ async def test_a_post_on_a_stale_connection_is_never_sent_twice(street: Street, 
 async def test_an_idempotent_request_is_not_sent_again_once_its_streamed_body_has_begun(street: Street) -> None:
     """What has gone out piece by piece cannot go out again, and never goes out in part."""
     upstream, url = await street.upstream(closing_after_one)
-    door = await street.door(orders=url)
+    door = await street.door(orders=url, upload_held_bytes=1)
     assert (await door.get("/api/orders")).status == 200
     async with door.client() as client:
         await client.send(b"PUT /api/orders/1 HTTP/1.1\r\nHost: door.test\r\nContent-Length: 10\r\n\r\nhello")

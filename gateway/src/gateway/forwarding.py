@@ -1,6 +1,8 @@
 """Forwarding: one request to one upstream and its answer back, both as streams.
 
-Pure ASGI and the aiohttp client, because that is what measured well; nothing here holds more of a body than one piece.
+Pure ASGI and the aiohttp client, because that is what measured well. Of an answer nothing here holds more than one
+piece; of a request's body, as much as a service takes: a client that sends slowly keeps nothing busy but its own
+connection.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from gateway.header_rules import client_headers, upstream_headers
+from gateway.held_bodies import HeldBodies
 from gateway.upstreams import Upstream, UpstreamLimits, problem_of
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
 from service_chassis.tracing import outgoing_headers
@@ -32,6 +35,7 @@ class Forwarder:
     def __init__(self, session: aiohttp.ClientSession, limits: UpstreamLimits) -> None:
         self._session = session
         self._limits = limits
+        self._held = HeldBodies(limits.uploads_held_bytes)
 
     async def forward(self, upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request from an upstream: path and query go on byte for byte, bodies piece by piece.
@@ -40,7 +44,8 @@ class Forwarder:
         breaks off after it has begun is never ended cleanly: this returns without the last piece, and the server cuts
         the connection.
         """
-        await _Exchange(self._session, self._limits, upstream, scope=scope, receive=receive, send=send).run()
+        exchange = _Exchange(self._session, self._limits, self._held, upstream, scope=scope, receive=receive, send=send)
+        await exchange.run()
 
 
 class _ClientLeft(Exception):  # noqa: N818 -- not an error: nobody is left to be told of one
@@ -60,6 +65,7 @@ class _Exchange:
         self,
         session: aiohttp.ClientSession,
         limits: UpstreamLimits,
+        held: HeldBodies,
         upstream: Upstream,
         *,
         scope: Scope,
@@ -68,6 +74,7 @@ class _Exchange:
     ) -> None:
         self._session = session
         self._limits = limits
+        self._held = held
         self._upstream = upstream
         self._scope = scope
         self._receive = receive
@@ -162,7 +169,7 @@ class _Exchange:
         await self._send(message)
 
     async def _body(self) -> bytes | AsyncIterablePayload | None:
-        """Return the request's body: nothing, the one piece it has, or a stream of them."""
+        """Return the request's body: nothing, all of it, or its beginning and a stream of what follows."""
         length = chunked = None
         for name, value in self._scope["headers"]:
             if name == b"content-length":
@@ -176,13 +183,32 @@ class _Exchange:
             return None
         if length is not None and length > self._limits.body_bytes:
             raise self._too_large()
-        first, more = await self._piece(0)
+        begun, more = await self._beginning()
+        if more:
+            return AsyncIterablePayload(self._pieces(begun))
+        self._ended()
+        # Only a body that is here as a whole could be sent again, should an idempotent request meet a stale connection.
+        return begun
+
+    async def _beginning(self) -> tuple[bytes, bool]:
+        """Return the body and False, or as much of it as is held here and True; no turn is taken meanwhile."""
+        piece, more = await self._piece(0)
         if not more:
-            self._ended()
-            # Only a body that is here as a whole could be sent again, should an idempotent request meet a stale
-            # connection.
-            return first
-        return AsyncIterablePayload(self._pieces(first))
+            return piece, False
+        begun = bytearray(piece)
+        try:
+            while more and len(begun) <= self._limits.upload_held_bytes:
+                self._held.hold(len(begun), self._give_up)
+                piece, more = await self._piece(len(begun))
+                begun += piece
+        finally:
+            self._held.let_go(self._give_up)
+        return bytes(begun), more
+
+    def _give_up(self) -> None:
+        """Let the body's time be up: the memory that its beginning takes is needed."""
+        if not self._deadline.expired():
+            self._deadline.reschedule(self._loop.time())
 
     async def _pieces(self, first: bytes) -> AsyncIterator[bytes]:
         """Yield the body; runs in aiohttp's writing task, whose errors reach `run` as ClientError only."""

@@ -40,6 +40,8 @@ class GatewaySettings(ProcessSettings):
     client_idle_seconds: Seconds = _CONNECTION.idle_seconds
 
     body_bytes: Count = _UPSTREAM.body_bytes
+    upload_held_bytes: Count = _UPSTREAM.upload_held_bytes
+    uploads_held_bytes: Count = _UPSTREAM.uploads_held_bytes
     upload_pause_seconds: Seconds = _UPSTREAM.upload_pause_seconds
     upload_seconds: Seconds = _UPSTREAM.upload_seconds
     download_pause_seconds: Seconds = _UPSTREAM.download_pause_seconds
@@ -76,6 +78,8 @@ class GatewaySettings(ProcessSettings):
             connect_seconds=self.upstream_connect_seconds,
             answer_seconds=self.upstream_answer_seconds,
             body_bytes=self.body_bytes,
+            upload_held_bytes=self.upload_held_bytes,
+            uploads_held_bytes=self.uploads_held_bytes,
             upload_pause_seconds=self.upload_pause_seconds,
             upload_seconds=self.upload_seconds,
             download_pause_seconds=self.download_pause_seconds,

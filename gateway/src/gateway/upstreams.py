@@ -22,6 +22,11 @@ class UpstreamLimits:
     broken connection if the answer has begun."""
     body_bytes: int = 1024 * 1024
     """Of a request; above it 413."""
+    upload_held_bytes: int = 64 * 1024
+    """How much of a body has to be here before the upstream is called, unless it ends before: what the services take,
+    so that a client that sends slowly costs them nothing."""
+    uploads_held_bytes: int = 32 * 1024 * 1024
+    """Of all bodies together; above it whoever has been sending longest gets 408."""
     upload_pause_seconds: float = 10.0
     """Between two pieces of a client's body; above it 408."""
     upload_seconds: float = 60.0

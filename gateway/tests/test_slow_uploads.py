@@ -1,0 +1,89 @@
+"""Clients that send slowly, and what they cost others: nothing."""
+
+import asyncio
+import contextlib
+import json
+
+from gateway.held_bodies import HeldBodies
+from gateway.testing import Client, Door, Street
+
+
+def post(length: int) -> bytes:
+    return b"POST /api/orders HTTP/1.1\r\nHost: door.test\r\nContent-Length: %d\r\n\r\n" % length
+
+
+async def uploading(door: Door, stack: contextlib.AsyncExitStack, *, sent: int, of: int) -> Client:
+    client = await stack.enter_async_context(door.client())
+    await client.send(post(of) + b"a" * sent)
+    return client
+
+
+async def until_read(door: Door, of: int) -> None:
+    """Wait until the door has begun so many requests."""
+    async with asyncio.timeout(10):
+        while len(door.server.server_state.tasks) < of:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_slow_uploads_take_nobodys_turn(street: Street) -> None:
+    """However many bodies are on their way, others are served; each that ends in time is served as well."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url, upstream_calls=2, upstream_queue_seconds=0.1)
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await uploading(door, stack, sent=1000, of=2000) for _ in range(20)]
+        await until_read(door, of=20)
+        assert (await door.get("/api/orders")).status == 200
+        assert upstream.connections == 1
+        for client in clients:
+            await client.send(b"a" * 1000)
+            assert (await client.response()).status == 200
+    assert [len(request.body) for request in upstream.requests] == [0] + [2000] * 20
+
+
+async def test_a_client_that_leaves_while_its_body_is_held_was_never_there(street: Street) -> None:
+    """The upstream is not called for a body that does not come."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url)
+    async with contextlib.AsyncExitStack() as stack:
+        await uploading(door, stack, sent=1000, of=2000)
+        await until_read(door, of=1)
+    async with asyncio.timeout(10):
+        while door.server.server_state.tasks:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+    assert upstream.connections == 0
+
+
+async def test_what_is_held_is_bounded_and_the_slowest_goes_first(street: Street) -> None:
+    """When the memory for held bodies is full, the oldest gets 408, and the others their answers."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url, uploads_held_bytes=2500, upload_pause_seconds=60)
+    async with contextlib.AsyncExitStack() as stack:
+        clients = []
+        for number in range(1, 4):
+            clients.append(await uploading(door, stack, sent=1000, of=2000))
+            await until_read(door, of=min(number, 2))
+        refused = await asyncio.wait_for(clients[0].response(), 10)
+        assert (refused.status, json.loads(refused.body)["reason"]) == (408, "body_timeout")
+        for client in clients[1:]:
+            await client.send(b"a" * 1000)
+            assert (await client.response()).status == 200
+    assert len(upstream.requests) == 2
+
+
+def test_held_bodies_count_each_body_once() -> None:
+    """A body that grows counts as what it is now; one that is let go, or given up, counts no more."""
+    held = HeldBodies(100)
+    given_up: list[str] = []
+    a, b, c = (lambda: given_up.append("a")), (lambda: given_up.append("b")), (lambda: given_up.append("c"))
+    for size in range(101):
+        held.hold(size, a)
+    held.let_go(a)
+    held.let_go(a)
+    held.hold(60, b)
+    held.hold(40, c)
+    assert given_up == []
+    held.hold(41, c)
+    assert given_up == ["b"]
+    held.hold(100, c)
+    held.hold(101, c)
+    assert given_up == ["b", "c"]
