@@ -26,7 +26,10 @@ _LONG: Final = 64 * 1024
 """Bytes of an answer from which on it is read in a thread: ten thousand rows would hold the event loop up."""
 
 _AT_ONCE: Final = 5_000
-"""Rows taken in, or forgotten, before others get their turn."""
+"""Rows taken in before others get their turn."""
+
+_SWEEP_EVERY: Final = 60.0
+"""Seconds between two times that all is looked through for what is over."""
 
 
 class RefreshableKeySet(Protocol):
@@ -110,7 +113,7 @@ class RevocationFeed:
         self._position = Position()
         self._young_at: float | None = None
         self._refreshed_at: float | None = None
-        self._started_at = (0.0, 0.0)
+        self._forget_at = 0.0
         self._following: asyncio.Task[None] | None = None
         self._writing: asyncio.Future[None] | None = None
         self.answers = 0
@@ -124,10 +127,8 @@ class RevocationFeed:
 
     async def __aenter__(self) -> Self:
         """Read what lies on disk, and start following. Does not wait for the issuer."""
-        self._started_at = self._clock(), self._wall_clock()
         if self._journal is not None:
-            now = self._wall_clock() - self._leeway
-            self._position = await asyncio.to_thread(self._journal.read, self._known, now=now)
+            self._position = await asyncio.to_thread(self._journal.read, self._known)
             await self._record([], self._position)
         self._following = asyncio.create_task(self._follow())
         return self
@@ -291,13 +292,12 @@ class RevocationFeed:
         if position != self._position:
             await self._record(answer.revoked, position)
             self._position = position
-        while self._known.prune(self._safe_now(), at_most=_AT_ONCE):  # noqa: ASYNC110 -- waits for nothing: lets go first
-            await asyncio.sleep(0)
-
-    def _safe_now(self) -> float:
-        """Return a moment by which what is over is over: a wall clock that leaps ahead and back brings nothing back."""
-        clock, wall = self._started_at
-        return min(self._wall_clock(), wall + self._clock() - clock) - self._leeway
+        if self._clock() >= self._forget_at:
+            # Only here, where an answer that has not ended shows that our clock is right. One that ran ahead, and was
+            # set back, would otherwise have had us forget logins whose tokens are good again.
+            for _ in self._known.forget(self._wall_clock() - self._leeway):
+                await asyncio.sleep(0)
+            self._forget_at = self._clock() + _SWEEP_EVERY
 
     async def _record(self, rows: list[Revocation], position: Position) -> None:
         """Write to disk what was applied. What cannot be written is denied all the same, and said."""

@@ -9,10 +9,10 @@ UTF-8:
     kid - 7Qp…
     seq 1800000000000000 complete 89abcdef
 
-The last line vouches for all before it: every revocation up to this seq is here, unless its time was over. `complete`,
-or else `partial`, is whether the feed had been read to its end; the last word is the CRC-32 of the lines since the last
-such line. A row counts wherever it stands. A line that cannot be read, as the last one after a crash, does not, and
-no seq after it is believed: what may be missing is asked for again.
+The last line vouches for all before it: every revocation up to this seq is here, unless its time was over before.
+`complete`, or else `partial`, is whether the feed had been read to its end; the last word is the CRC-32 of all since
+the last such line. A row counts wherever it stands. A line that cannot be read, as the last one after a crash,
+does not, and no seq after it is believed: what may be missing is asked for again.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ import logging
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from io import BufferedReader, BufferedWriter
+from collections.abc import Iterable, Iterator, Mapping
+from io import BufferedWriter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,11 +36,11 @@ from token_verification.revocation_set import RevocationSet
 _log = logging.getLogger("token_verification")
 
 _VERSION: Final = 1
-_KINDS: Final[Mapping[bytes, Kind]] = {b"sid": "sid", b"jti": "jti", b"kid": "kid"}
-_ROW: Final = re.compile(rb"(?P<kind>sid|jti|kid) (?P<until>-|\d{1,12}) (?P<id>.{1,1020})\n")
-_VOUCHING: Final = re.compile(rb"seq (?P<seq>\d{1,19}) (?P<how_far>complete|partial) (?P<checksum>[0-9a-f]{8})\n")
+_KINDS: Final[Mapping[str, Kind]] = {"sid": "sid", "jti": "jti", "kid": "kid"}
+_VOUCHING: Final = re.compile(rb"\nseq (?P<seq>\d{1,19}) (?P<how_far>complete|partial) (?P<checksum>[0-9a-f]{8})(?=\n)")
 _MOST_SLOTS: Final = 1024
 _ROWS_AT_ONCE: Final = 4096
+_BYTES_AT_ONCE: Final = 256 * 1024
 _LEAST_GROWTH: Final = 1024 * 1024
 
 
@@ -55,19 +55,18 @@ class Position(NamedTuple):
 class RevocationJournal:
     """The files of one directory, of which one is this process's to write. Every method blocks."""
 
-    def __init__(self, directory: Path, *, issuer: str, sync: Callable[[int], None] = os.fdatasync) -> None:
-        """`issuer`: whose feed this is; what was read from another one is not used. `sync`: brings a file to disk."""
+    def __init__(self, directory: Path, *, issuer: str) -> None:
+        """`issuer`: whose feed this is; what was read from another one is not used."""
         self._directory = directory
         self._issuer = issuer
-        self._sync = sync
         self._slot: int | None = None
         self._lock: int | None = None
         self._file: BufferedWriter | None = None
         self._compacted = 0
         self._appended = 0
 
-    def read(self, known: RevocationSet, *, now: float) -> Position:
-        """Add what the files of all processes have to `known`, but what is over by `now`, and return how far they got.
+    def read(self, known: RevocationSet) -> Position:
+        """Add what the files of all processes have to `known`, and return how far they got.
 
         A file that cannot be read is told to the log, and costs no other one its say.
         """
@@ -75,7 +74,7 @@ class RevocationJournal:
         for path in sorted(self._directory.glob("revocations-*.journal")):
             try:
                 with own_file.open_to_read(path) as file:
-                    position = _read(file, self._issuer, known, now)
+                    position = _read(file.read(), self._issuer, known)
             except (OSError, ValueError) as fault:
                 _log.warning("journal of revocations %s not used: %s", path.name, fault)
             else:
@@ -95,7 +94,7 @@ class RevocationJournal:
         try:
             self._file.write(block)
             self._file.flush()
-            self._sync(self._file.fileno())
+            os.fdatasync(self._file.fileno())
         except OSError:
             # How much of it is there is not known, so nothing may follow it.
             self._close_file()
@@ -159,28 +158,35 @@ def _block(rows: Iterable[Revocation], position: Position) -> Iterator[bytes]:
         )
         checksum = zlib.crc32(lines, checksum)
         yield lines
-    yield f"seq {position.seq} {'complete' if position.complete else 'partial'} {checksum:08x}\n".encode("ascii")
+    vouching = f"seq {position.seq} {'complete' if position.complete else 'partial'} ".encode("ascii")
+    yield vouching + f"{zlib.crc32(vouching, checksum):08x}\n".encode("ascii")
 
 
-def _read(file: BufferedReader, issuer: str, known: RevocationSet, now: float) -> Position:
-    head = json_object(file.readline())
-    if head.get("journal") != _VERSION:
+def _read(raw: bytes, issuer: str, known: RevocationSet) -> Position:
+    head = raw.partition(b"\n")[0]
+    members = json_object(head)
+    if members.get("journal") != _VERSION:
         raise ValueError("it is of no known version")
-    if head.get("issuer") != issuer:
+    if members.get("issuer") != issuer:
         raise ValueError("it is from another issuer")
-    position, checksum = Position(), 0
-    believed = True
-    for line in file:
-        if vouches := _VOUCHING.fullmatch(line):
-            believed = believed and int(vouches["checksum"], 16) == checksum
-            if believed:
-                position = Position(int(vouches["seq"]), vouches["how_far"] == b"complete")
-            checksum = 0
-        elif row := _ROW.fullmatch(line):
-            checksum = zlib.crc32(line, checksum)
-            until = None if row["until"] == b"-" else int(row["until"])
-            if until is None or until > now:
-                known.add(_KINDS[row["kind"]], row["id"].decode("utf-8"), until)
-        else:
-            believed = False
+    position, believed, start = Position(), True, len(head) + 1
+    for vouches in _VOUCHING.finditer(raw, len(head)):
+        _add(raw[start : vouches.start() + 1], known)
+        believed = believed and zlib.crc32(raw[start : vouches.start("checksum")]) == int(vouches["checksum"], 16)
+        if believed:
+            position = Position(int(vouches["seq"]), vouches["how_far"] == b"complete")
+        start = vouches.end() + 1
+    _add(raw[start:], known)
     return position
+
+
+def _add(lines: bytes, known: RevocationSet) -> None:
+    """Add the rows among some lines. What is none was not written by us, so that no checksum vouches for it."""
+    start = 0
+    while end := lines.rfind(b"\n", start, start + _BYTES_AT_ONCE) + 1:
+        for line in lines[start:end].decode("utf-8", "replace").split("\n"):
+            kind, _, rest = line.partition(" ")
+            until, _, id_ = rest.partition(" ")
+            if id_ and kind in _KINDS and (until.isdecimal() or until == "-"):
+                known.add(_KINDS[kind], id_, None if until == "-" else int(until))
+        start = end

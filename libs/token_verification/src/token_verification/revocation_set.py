@@ -1,21 +1,19 @@
 """What has been revoked, in memory: exact, quick to ask, and forgotten when its time is over."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Final
 
 from token_verification.revocation_answer import Kind, Revocation
 
-_MOST_WINDOWS: Final = 16
+_SHARDS: Final = 256  # a power of two
 
 
 class RevocationSet:
-    """Logins, tokens and keys that count no more. It only grows by `add`, and shrinks by `prune` as time passes."""
+    """Logins, tokens and keys that count no more. It only grows by `add`, and shrinks by `forget` as time passes."""
 
-    def __init__(self, *, window: int = 64) -> None:
-        """`window`: seconds by which something may be remembered longer than it has to be."""
-        self.logins = _Windows(window)
-        self.tokens = _Windows(window)
+    def __init__(self) -> None:
+        self.logins = _Ids()
+        self.tokens = _Ids()
         self.keys: set[str] = set()
 
     def __len__(self) -> int:
@@ -23,13 +21,13 @@ class RevocationSet:
         return len(self.logins) + len(self.tokens) + len(self.keys)
 
     def __iter__(self) -> Iterator[Revocation]:
-        """Go through all that is remembered, in no order; a time is never earlier than it was added with."""
+        """Go through all that is remembered, in no order."""
         yield from (Revocation("kid", id_, None) for id_ in self.keys)
         yield from (Revocation("sid", id_, until) for id_, until in self.logins)
         yield from (Revocation("jti", id_, until) for id_, until in self.tokens)
 
     def add(self, kind: Kind, id_: str, until: int | None) -> None:
-        """Remember one: for ever if `until` is None."""
+        """Remember one, at least until then: for ever if `until` is None."""
         if until is None:
             self.keys.add(id_)
         elif kind == "sid":
@@ -37,54 +35,44 @@ class RevocationSet:
         else:
             self.tokens.add(id_, until)
 
-    def prune(self, now: float, *, at_most: int) -> bool:
-        """Forget some of those whose time is over, and tell whether there may be more of them."""
-        return self.logins.prune(now, at_most) or self.tokens.prune(now, at_most)
+    def forget(self, now: float) -> Iterator[None]:
+        """Forget those whose time is over, a few thousand at each step, so that others can go on between two."""
+        yield from self.logins.forget(now)
+        yield from self.tokens.forget(now)
 
 
-class _Windows:
-    """Ids, kept together with those whose time is over at about the same moment.
+class _Ids:
+    """Ids, each with its time.
 
-    Plain dicts of strings: the garbage collector need not walk through a million of them, as it would through sets or
-    lists. There are never more than a few, so that asking costs the same however much is in them.
+    In many small dicts, since a dict that grows is copied, which for one of a million would hold everybody up. They
+    map strings to numbers and no more, so the garbage collector need not walk through them.
     """
 
-    def __init__(self, width: int) -> None:
-        self._width = width
-        self._windows: dict[int, dict[str, None]] = {}
+    def __init__(self) -> None:
+        self._shards: list[dict[str, int]] = [{} for _ in range(_SHARDS)]
+        self._last = 0
 
     def __contains__(self, id_: str) -> bool:
-        for window in self._windows.values():  # noqa: SIM110 -- a generator would cost as much again
-            if id_ in window:
-                return True
-        return False
+        return id_ in self._shards[hash(id_) & (_SHARDS - 1)]
 
     def __len__(self) -> int:
-        return sum(map(len, self._windows.values()))
+        return sum(map(len, self._shards))
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
-        for place, window in self._windows.items():
-            yield from zip(window, itertools.repeat((place + 1) * self._width - 1))
+        for shard in self._shards:
+            yield from shard.items()
 
     def add(self, id_: str, until: int) -> None:
-        window = self._windows.get(until // self._width)
-        if window is None:
-            window = self._windows[until // self._width] = {}
-        window[id_] = None
-        while len(self._windows) > _MOST_WINDOWS:
-            self._widen()
+        if until != self._last:
+            self._last = until
+        shard = self._shards[hash(id_) & (_SHARDS - 1)]
+        if shard.get(id_, -1) < until:
+            shard[id_] = self._last  # the same object for all that end together
 
-    def prune(self, now: float, at_most: int) -> bool:
-        for place in [place for place in self._windows if (place + 1) * self._width <= now]:
-            window = self._windows[place]
-            for _ in range(min(at_most, len(window))):
-                window.popitem()
-            if window:
-                return True
-            del self._windows[place]
-        return False
-
-    def _widen(self) -> None:
-        narrow, self._windows, self._width = self._windows, {}, self._width * 2
-        for place, window in narrow.items():
-            self._windows.setdefault(place // 2, {}).update(window)
+    def forget(self, now: float) -> Iterator[None]:
+        for shard in self._shards:
+            if over := [id_ for id_, until in shard.items() if until <= now]:
+                for id_ in over:
+                    del shard[id_]
+            if shard or over:
+                yield
