@@ -7,11 +7,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Engine, event, text
 
+from auth_service.exhausted import MOST, Exhausted
 from service_chassis.database import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from services.auth.tests.conftest import Auth, Start
@@ -81,7 +83,7 @@ async def test_a_success_gives_the_account_its_attempts_back(auth: Auth) -> None
 
 async def test_a_success_gives_the_address_nothing_back(start: Start) -> None:
     """Logging in to an account of one's own does not pay for trying other people's from the same address."""
-    async with start(attempts_per_address=6) as auth:
+    async with start(attempts_per_address=5) as auth:
         await auth.register()
         assert (await auth.log_in()).status_code == 200
         assert [(await auth.log_in(f"user{n}@example.com", WRONG)).status_code for n in range(4)] == [401] * 4
@@ -149,6 +151,88 @@ async def test_counters_are_pruned_and_name_nobody(auth: Auth) -> None:
     async with database.reading() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM attempts"))).scalar() == 2
     await database.close()
+
+
+@pytest.fixture
+def commits() -> Iterator[list[Connection]]:
+    """Every transaction that wrote, to any database, and was committed meanwhile."""
+    seen: list[Connection] = []
+
+    def note(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("signet_writes") or options.get("postgresql_readonly") is False:
+            seen.append(connection)
+
+    event.listen(Engine, "commit", note)
+    yield seen
+    event.remove(Engine, "commit", note)
+
+
+async def test_whoever_has_no_attempts_left_holds_nobody_up(start: Start, commits: list[Connection]) -> None:
+    """Eighty at once from an address that is limited take no hashing place and write nothing; others log in."""
+    async with start(attempts_per_address=1, hashing_queue=0) as auth:
+        await auth.register()
+        flood = {"Forwarded": "for=192.0.2.66"}
+        for expected in (401, 429):
+            assert (await auth.client.post("/login", json=_body(1), headers=flood)).status_code == expected
+        commits.clear()
+        *refused, other = await asyncio.gather(
+            *(auth.client.post("/login", json=_body(number), headers=flood) for number in range(80)), auth.log_in()
+        )
+        assert [answer.status_code for answer in refused] == [429] * 80
+        assert other.status_code == 200
+        assert len(commits) == 2, "one that counts the other's attempt, and one that forgives it"
+
+
+async def test_attempts_at_once_are_counted_at_once(start: Start, commits: list[Connection]) -> None:
+    """Thirty attempts from everywhere make one or two transactions, and no queue of thirty commits."""
+    async with start() as auth:
+        commits.clear()
+        answers = await asyncio.gather(
+            *(
+                auth.client.post("/login", json=_body(number), headers={"Forwarded": f"for=192.0.2.{number}"})
+                for number in range(30)
+            )
+        )
+        assert [answer.status_code for answer in answers] == [401] * 30
+        assert len(commits) <= 3
+        database = Database.of(auth.settings)
+        async with database.reading() as connection:
+            counted = (await connection.execute(text("SELECT count(*), sum(number) FROM attempts"))).one()
+        await database.close()
+        assert tuple(counted) == (60, 60)
+
+
+async def test_attempts_given_back_at_another_replica_are_known_within_ten_seconds(
+    start: Start, grown_up: Path, tmp_path: Path
+) -> None:
+    """What a process remembers of somebody, it asks the database about again, and Retry-After stays true meanwhile."""
+    shutil.copytree(grown_up, tmp_path, dirs_exist_ok=True)
+    async with start(attempts_per_account=2) as one:
+        await one.register()
+        assert [(await one.log_in(password=WRONG)).status_code for _ in range(3)] == [401, 401, 429]
+        database = Database.of(one.settings)
+        async with database.writing() as connection:
+            await connection.execute(text("DELETE FROM attempts"))
+        await database.close()
+        one.clock.now += 9
+        refused = await one.log_in()
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "591")
+        one.clock.now += 1
+        assert (await one.log_in()).status_code == 200
+        assert (await one.log_in()).status_code == 200
+
+
+def test_no_more_are_remembered_than_there_is_room_for() -> None:
+    """Whoever was remembered first is forgotten for one more, and all are once their time is over."""
+    now = 1000.0
+    exhausted = Exhausted(clock=lambda: now)
+    for number in range(MOST + 1):
+        exhausted.remember(b"%d" % number, until=1005)
+    assert [exhausted.until(b"%d" % number) for number in (0, 1, MOST)] == [None, 1005, 1005]
+    assert len(exhausted._memories) == MOST
+    now = 1005.0
+    assert exhausted.until(b"1") is None
 
 
 def _body(number: int) -> dict[str, str]:

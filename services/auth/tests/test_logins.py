@@ -168,6 +168,21 @@ async def test_a_scope_one_cannot_have_tells_no_password_from_another(auth: Auth
     assert wrong.status_code == 401
 
 
+async def test_a_scope_one_cannot_have_is_logged_like_a_wrong_password(
+    auth: Auth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody at work with a stolen password shows in the log too: why they failed, and no more of it."""
+    await auth.register()
+    capsys.readouterr()
+    await auth.log_in(scope="keys:manage")
+    await auth.log_in(password="not this one")
+    said = capsys.readouterr().out
+    events = [line for line in said.splitlines() if "login_failed" in line]
+    assert ["reason=invalid_scope" in events[0], "reason=wrong_credentials" in events[1]] == [True, True]
+    assert len({line.partition("account=")[2].split()[0] for line in events}) == 1
+    assert not any(secret in said for secret in (PASSWORD, "not this one", "ada@example.com"))
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -92,7 +92,8 @@ async def test_replicas_count_attempts_together_and_never_fail(replicas: list[Da
     """Of forty at once by one address, exactly as many pass as may; none meets a deadlock where a window ends."""
     clock = [1.8e9]
     attempts = [
-        Attempts(each, per_account=1000, per_address=30, window=10, clock=lambda: clock[0]) for each in replicas
+        Attempts(each, purpose="login", per_account=1000, per_address=30, window=10, clock=lambda: clock[0])
+        for each in replicas
     ]
 
     async def attempt(number: int) -> bool:
@@ -105,6 +106,22 @@ async def test_replicas_count_attempts_together_and_never_fail(replicas: list[Da
     for _ in range(3):
         assert sum(await asyncio.gather(*(attempt(number) for number in range(40)))) == 30
         clock[0] += 10
+
+
+async def test_replicas_that_count_the_same_never_wait_in_a_circle(replicas: list[Database]) -> None:
+    """Thirty addresses that each replica hears of in another order are counted by all of them, and none gives up."""
+    counting = [
+        Attempts(each, purpose="login", per_account=99, per_address=99, window=600, clock=lambda: 1.8e9)
+        for each in replicas
+    ]
+    for _ in range(3):
+        await asyncio.gather(
+            *(
+                attempts.count(email=f"user{number}@example.com", address=f"192.0.2.{number}")
+                for attempts, step in zip(counting, (1, 7, 11, 13), strict=True)
+                for number in (step * (place + 1) % 31 for place in range(30))
+            )
+        )
 
 
 async def test_the_schema_is_what_the_queries_see(replicas: list[Database]) -> None:

@@ -84,7 +84,7 @@ async def test_a_registration_is_whole_or_not_at_all(auth: Auth, tmp_path: Path)
     """Whatever fails after the account is written takes the account with it: a second try is not told it is taken."""
     with closing(sqlite3.connect(tmp_path / "data" / "auth.db", isolation_level=None)) as connection:
         connection.execute(
-            "CREATE TRIGGER fault BEFORE DELETE ON attempts BEGIN SELECT RAISE(ABORT, 'a fault of our making'); END"
+            "CREATE TRIGGER fault AFTER INSERT ON accounts BEGIN SELECT RAISE(ABORT, 'a fault of our making'); END"
         )
         failed = await auth.client.post("/register", json=REGISTRATION)
         assert (failed.status_code, failed.json()["reason"]) == (500, "internal_error")

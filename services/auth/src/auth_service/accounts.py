@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth_service.attempts import Attempts, forgive
+from auth_service.attempts import Attempts
 from auth_service.database import accounts
 from auth_service.passwords import Passwords, check_new_password
 from service_chassis.database import Database
@@ -46,10 +46,12 @@ class Account:
 def normalise_email(written: str) -> str:
     """Return the one spelling of an e-mail address that accounts are found by. Raises ValueError.
 
-    Unicode compatibility forms and letter case make no difference, in the local part neither: nobody wants to share
-    a mailbox's name with somebody who differs in that alone.
+    Unicode compatibility forms and letter case make no difference in the local part: nobody wants to share a mailbox's
+    name with somebody who differs in that alone. The domain is spelt as IDNA 2008 does, in Unicode, in which faß.de
+    and fass.de are two. [RFC 5891; UTS #46, non-transitional]
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", written).casefold())
+    local_part, _, domain = written.rpartition("@")
+    folded = f"{_folded(local_part)}@{domain}"
     try:
         address = email_validator.validate_email(folded, check_deliverability=False, test_environment=True)
     except email_validator.EmailNotValidError:
@@ -58,6 +60,10 @@ def normalise_email(written: str) -> str:
     if len(normalised) > LONGEST_EMAIL:
         raise ValueError("is not an e-mail address")
     return normalised
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def normalise_name(written: str) -> str:
@@ -84,9 +90,10 @@ class Accounts:
     async def register(self, *, email: str, name: str, password: str, address: str) -> Account:
         """Make an account of an ordinary person; e-mail and name are normalised already.
 
-        Raises UnacceptablePassword, EmailTaken, TooManyAttempts (counted together with logins), Overloaded.
+        Raises UnacceptablePassword, EmailTaken, TooManyAttempts, Overloaded.
         """
         check_new_password(password, email=email, name=name)
+        self._attempts.refuse_exhausted(email=email, address=address)
         with self._passwords.place():
             await self._attempts.count(email=email, address=address)
             password_hash = await self._passwords.run(lambda: self._passwords.hash(password))
@@ -99,7 +106,6 @@ class Accounts:
                 administrator=False,
                 created_at=int(self._clock()),
             )
-            await forgive(connection, email)
         _log.info("account_registered", sub=account.sub)
         return account
 

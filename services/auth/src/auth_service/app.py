@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from auth_service.access_tokens import AccessTokens
 from auth_service.accounts import Accounts
-from auth_service.attempts import Attempts
+from auth_service.attempts import Attempts, Purpose
 from auth_service.clients import Clients
 from auth_service.endpoints.accounts import accounts_router
 from auth_service.endpoints.keys import keys_router
@@ -79,19 +79,23 @@ def create_app(
     )
     key_schedule = KeySchedule(key_transitions, maker=maker, look_every=settings.key_trust_for, clock=clock)
     passwords = Passwords(threads=settings.hashing_threads, queue=settings.hashing_queue, hasher=hasher)
-    attempts = Attempts(
-        database,
-        per_account=settings.attempts_per_account,
-        per_address=settings.attempts_per_address,
-        window=settings.attempts_window,
-        clock=clock,
-    )
-    accounts = Accounts(database, passwords=passwords, attempts=attempts, clock=clock)
+
+    def attempts(purpose: Purpose) -> Attempts:
+        return Attempts(
+            database,
+            purpose=purpose,
+            per_account=settings.attempts_per_account,
+            per_address=settings.attempts_per_address,
+            window=settings.attempts_window,
+            clock=clock,
+        )
+
+    accounts = Accounts(database, passwords=passwords, attempts=attempts("registration"), clock=clock)
     access_tokens = AccessTokens(signing_keys, issuer=settings.issuer, life=settings.access_token_life, clock=clock)
     logins = Logins(
         database,
         accounts=accounts,
-        attempts=attempts,
+        attempts=attempts("login"),
         passwords=passwords,
         access_tokens=access_tokens,
         resources=settings.resources,

@@ -7,9 +7,9 @@ import structlog
 
 from auth_service.access_tokens import AccessTokens, IssuedToken
 from auth_service.accounts import Account, Accounts, replace_hash
-from auth_service.attempts import Attempts, email_pseudonym, forgive
+from auth_service.attempts import Attempts, email_pseudonym
 from auth_service.passwords import Passwords
-from auth_service.scopes import RESOURCES, check_scopes_exist, choose_audience, grant_scopes
+from auth_service.scopes import RESOURCES, InvalidScope, check_scopes_exist, choose_audience, grant_scopes
 from service_chassis.database import Database
 from service_chassis.problems import Problem
 
@@ -65,24 +65,26 @@ class Logins:
         """
         audience = choose_audience(resources, known=self._resources)
         check_scopes_exist(scopes or ())
+        self._attempts.refuse_exhausted(email=email, address=address)
         with self._passwords.place():
             await self._attempts.count(email=email, address=address)
             account = await self._accounts.find(email)
             try:
                 newer_hash = await self._passwords.run(lambda: self._prove(account, password))
-            except WrongCredentials:
-                _log.info("login_failed", account=email_pseudonym(email))
+                assert account is not None  # noqa: S101 -- nobody's password is never right
+                granted = grant_scopes(scopes, administrator=account.administrator)
+            except (WrongCredentials, InvalidScope) as refusal:
+                _log.info("login_failed", account=email_pseudonym(email), reason=refusal.reason)
                 raise
-        assert account is not None  # noqa: S101 -- nobody's password is never right
         token = await self._access_tokens.issue(
             sub=account.sub,
             name=account.name,
             sid=secrets.token_hex(16),
             audience=audience,
-            scopes=grant_scopes(scopes, administrator=account.administrator),
+            scopes=granted,
         )
         async with self._database.writing() as connection:
-            await forgive(connection, email)
+            await self._attempts.forgive(connection, email)
             if newer_hash:
                 await replace_hash(connection, account, newer_hash)
         _log.info("login_succeeded", sub=account.sub)
