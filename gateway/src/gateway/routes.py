@@ -15,6 +15,7 @@ EXACT: Mapping[str, str] = {
     "/register": "auth",
     "/login": "auth",
     "/oauth/token": "auth",
+    "/admin/keys": "auth",
     "/.well-known/jwks.json": "auth",
     "/.well-known/oauth-authorization-server": "auth",
     "/api/profile": "profile",
@@ -24,6 +25,7 @@ EXACT: Mapping[str, str] = {
 """Public paths, and the name of the upstream that answers them, whatever the method."""
 
 PREFIXES: Mapping[str, str] = {
+    "/admin/keys/": "auth",
     "/api/profiles/": "profile",
     "/api/orders/": "orders",
 }

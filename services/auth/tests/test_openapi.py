@@ -84,6 +84,9 @@ def test_every_endpoint_documents_its_refusals(served_schema: BaseSchema) -> Non
     assert sorted(paths) == [
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
+        "/admin/keys",
+        "/admin/keys/rotate",
+        "/admin/keys/{kid}/compromise",
         "/login",
         "/oauth/token",
         "/register",

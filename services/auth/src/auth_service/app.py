@@ -13,6 +13,8 @@ from auth_service.accounts import Accounts
 from auth_service.attempts import Attempts, Purpose
 from auth_service.clients import Clients
 from auth_service.endpoints.accounts import accounts_router
+from auth_service.endpoints.administration import requires_recent_login
+from auth_service.endpoints.key_administration import key_administration_router
 from auth_service.endpoints.keys import keys_router
 from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
@@ -159,6 +161,8 @@ def create_app(
         )
     )
     app.include_router(tokens_router(clients, exchange))
+    recent_login = requires_recent_login(max_age=settings.administrator_login_age, clock=clock)
+    app.include_router(key_administration_router(key_transitions, recent_login=recent_login))
     take_json(app, forms={TOKEN_PATH})
     protect(app, verifier_for(OWN_RESOURCE), public=PUBLIC_ROUTES)
     observe(app, readiness={"database": database.ready, "signing_keys": signing_keys.ready})

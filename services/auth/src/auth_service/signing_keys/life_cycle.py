@@ -67,6 +67,15 @@ class KeyRecord:
     that time, since by those others have cached and signed."""
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What becomes of a key by itself and when; `possible_at` is from when on it can be made to."""
+
+    state: KeyState
+    at: float
+    possible_at: float
+
+
 class IllegalTransition(Exception):  # noqa: N818 -- what was asked for
     """A key cannot become that; `possible_at` says from when on it can, if it is only too early."""
 
@@ -143,6 +152,16 @@ class KeyRing:
     def lapsed(self, now: float) -> Sequence[KeyRecord]:
         """Return what changes by time alone: keys whose tokens have all ended go."""
         return [self._moved(key, KeyState.REMOVED, now) for key in self._in(KeyState.RETIRING) if self._free(key, now)]
+
+    def forecast(self, key: KeyRecord) -> Forecast | None:
+        """Return what is next for a key of this ring; None where nothing is, or nothing but an emergency."""
+        following = _ORDINARY.get(key.state)
+        if following is None:
+            return None
+        if key.state is KeyState.RETIRING:
+            return Forecast(following, key.held_until or 0, key.held_until or 0)
+        ripe_at = self.pending.held_until if self.pending else None
+        return Forecast(following, self.rotation_due_at(), ripe_at or 0)
 
     def rotation_due_at(self) -> float:
         """Return when the schedule rotates: when the active key is old enough, and its successor too."""

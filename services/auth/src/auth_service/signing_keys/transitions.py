@@ -51,7 +51,7 @@ class UnknownKey(Problem):
     """There is no signing key of that id, and there never was."""
 
     def __init__(self) -> None:
-        super().__init__(404, "unknown_key", "There is no signing key of that id.")
+        super().__init__(404, "not_found", "There is no signing key of that id.")
 
 
 @dataclass(frozen=True)
