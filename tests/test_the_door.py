@@ -27,7 +27,7 @@ PUBLIC = {
 }
 """Every public route of a service, and its methods."""
 
-INTERNAL = ("healthz", "readyz", "metrics", "openapi.json")
+INTERNAL = ("healthz", "readyz", "metrics", "openapi.json", "revocations", "revocations?after=0")
 SPELLINGS = (
     "/{}",
     "//{}",

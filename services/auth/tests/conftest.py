@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from tests.postgresql_plugin import NewDatabase
 
 from auth_service.app import create_app
 from auth_service.settings import Settings
+from service_chassis.server import WAKE
 
 PASSWORD = "correct horse battery"
 
@@ -68,6 +69,7 @@ class Auth:
     clock: Clock
     hasher: WatchedHasher
     client: httpx.AsyncClient
+    wake: Callable[[], None]
 
     async def register(self, email: str = "ada@example.com", password: str = PASSWORD, name: str = "Ada") -> str:
         """Register somebody and return their `sub`."""
@@ -81,6 +83,12 @@ class Auth:
 
 
 Start = Callable[..., AbstractAsyncContextManager[Auth]]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give wall time to whatever is tested without a whole server."""
+    return Clock()
 
 
 @pytest.fixture(scope="session")
@@ -144,10 +152,10 @@ def start(tmp_path: Path, database_in: Callable[[Path], str]) -> Start:
         hasher = WatchedHasher(parameters)
         app = create_app(settings, clock=clock, hasher=hasher)
         # ASGITransport does not run the lifespan.
-        async with app.router.lifespan_context(app):
+        async with app.router.lifespan_context(app) as state:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://auth.test") as client:
-                yield Auth(app, settings, clock, hasher, client)
+                yield Auth(app, settings, clock, hasher, client, cast("dict[str, Any]", state)[WAKE])
 
     return start
 

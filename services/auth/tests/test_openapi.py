@@ -58,6 +58,8 @@ def served_schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSche
         ("POST", "/oauth/token", GenerationMode.NEGATIVE),
         ("GET", "/.well-known/jwks.json", GenerationMode.POSITIVE),
         ("GET", "/.well-known/oauth-authorization-server", GenerationMode.POSITIVE),
+        ("GET", "/revocations", GenerationMode.POSITIVE),
+        ("GET", "/revocations", GenerationMode.NEGATIVE),
     ],
 )
 def test_generated_requests_meet_what_is_documented(
@@ -90,6 +92,7 @@ def test_every_endpoint_documents_its_refusals(served_schema: BaseSchema) -> Non
         "/login",
         "/oauth/token",
         "/register",
+        "/revocations",
     ]
     for path, success, own in (("/login", "200", "401"), ("/register", "201", "409")):
         responses = paths[path]["post"]["responses"]

@@ -17,10 +17,11 @@ from auth_service.endpoints.administration import requires_recent_login
 from auth_service.endpoints.key_administration import key_administration_router
 from auth_service.endpoints.keys import keys_router
 from auth_service.endpoints.logins import logins_router
+from auth_service.endpoints.revocations import FEED_PATH, revocations_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
-from auth_service.revocations import RevocationLog
+from auth_service.revocations import FeedFigures, RevocationFeed, RevocationLog, RevocationNews
 from auth_service.scopes import OWN_RESOURCE
 from auth_service.settings import Settings
 from auth_service.signing_keys import KeyMaker, KeySchedule, KeyTimes, KeyTransitions, SigningKeys
@@ -28,6 +29,7 @@ from auth_service.token_exchange import TokenExchange
 from service_chassis.database import Database
 from service_chassis.fit_out import observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
+from service_chassis.server import WAKE
 from token_verification import AccessTokenVerifier, RemoteKeySet
 from token_verification.fastapi import protect
 
@@ -37,8 +39,10 @@ PUBLIC_ROUTES = OPERATIONS_ROUTES | {
     f"POST {TOKEN_PATH}",
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
+    f"GET {FEED_PATH}",
 }
-"""The routes that ask for no token. Whatever else is added asks for one that names auth."""
+"""The routes that ask for no token. Whatever else is added asks for one that names auth. The feed is for services, and
+not at the door."""
 
 
 def create_app(
@@ -54,7 +58,12 @@ def create_app(
     services' keys, the real one by default.
     """
     database = Database.of(settings)
-    revocation_log = RevocationLog(database, remember_for=settings.max_token_life + settings.leeway, clock=clock)
+    revocation_log = RevocationLog(
+        database,
+        remember_for=settings.max_token_life + settings.leeway,
+        keep_for=settings.revocations_keep_for,
+        clock=clock,
+    )
     maker = KeyMaker(settings.signing_key_bits)
     times = KeyTimes(
         max_age=settings.key_set_max_age,
@@ -80,6 +89,15 @@ def create_app(
         clock=clock,
     )
     key_schedule = KeySchedule(key_transitions, maker=maker, look_every=settings.key_trust_for, clock=clock)
+    news = RevocationNews(revocation_log, gathering=settings.feed_gathering, places=settings.feed_places)
+    feed = RevocationFeed(
+        revocation_log,
+        news,
+        signing_keys,
+        issuer=settings.issuer,
+        answer_life=settings.feed_answer_life,
+        clock=clock,
+    )
     passwords = Passwords(threads=settings.hashing_threads, queue=settings.hashing_queue, hasher=hasher)
 
     def attempts(purpose: Purpose) -> Attempts:
@@ -138,12 +156,12 @@ def create_app(
     exchange = TokenExchange(access_tokens, verifier_for=verifier_for, clock=clock)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         try:
             await database.migrate("auth_service")
             await signing_keys.open()
-            async with http, clients, key_schedule.running():
-                yield
+            async with http, clients, key_schedule.running(), feed, news.running(), revocation_log.pruning():
+                yield {WAKE: news.end}
         finally:
             passwords.close()
             await database.close()
@@ -163,7 +181,10 @@ def create_app(
     app.include_router(tokens_router(clients, exchange))
     recent_login = requires_recent_login(max_age=settings.administrator_login_age, clock=clock)
     app.include_router(key_administration_router(key_transitions, recent_login=recent_login))
+    app.include_router(revocations_router(feed, longest_wait=settings.feed_longest_wait))
     take_json(app, forms={TOKEN_PATH})
     protect(app, verifier_for(OWN_RESOURCE), public=PUBLIC_ROUTES)
-    observe(app, readiness={"database": database.ready, "signing_keys": signing_keys.ready})
+    readiness = {"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready}
+    metrics = observe(app, readiness=readiness)
+    metrics.registry.register(FeedFigures(feed, news))
     return app

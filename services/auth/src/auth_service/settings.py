@@ -74,6 +74,17 @@ class Settings(ServiceSettings):
     client_key_set_deadline: Seconds = 3.0
     """These six mean, for the key sets of services, what the parameters of those names mean at RemoteKeySet."""
 
+    feed_longest_wait: WholeSeconds = 30
+    """How long a follower of the revocations can have its question wait for an answer."""
+    feed_answer_life: WholeSeconds = 10
+    """How much longer than it may have waited an answer is good for: for its way, and for clocks that differ."""
+    feed_gathering: Seconds = 0.02
+    """Between two answers to one follower, so that revocations that come together go out together."""
+    feed_places: Annotated[int, Field(ge=1, le=100_000)] = 5000
+    """How many may wait at one process; the next gets 503."""
+    revocations_keep_for: Seconds = 60.0
+    """How long a revocation is kept after nothing that it concerns could be accepted any more."""
+
     hashing_threads: Annotated[int, Field(ge=1, le=16)] = 1
     """Each does about 60 hashes a second and keeps 19 MiB."""
     hashing_queue: Annotated[int, Field(ge=0, le=1000)] = 64

@@ -25,4 +25,5 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger, nullable=False),
         sa.CheckConstraint("place = 1", name="revocation_head_place"),
     )
-    op.bulk_insert(head, [{"place": 1, "seq": 0}])
+    # Not at 0: whoever asks for all that comes after it never waits for something to happen.
+    op.bulk_insert(head, [{"place": 1, "seq": 1}])

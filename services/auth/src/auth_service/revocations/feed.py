@@ -1,0 +1,110 @@
+"""The feed of revocations: the log as signed answers, which every worker of every service follows."""
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self
+
+import jwt
+
+from auth_service.revocations.log import RevocationLog
+from auth_service.revocations.news import RevocationNews
+from auth_service.signing_keys import SigningKey, SigningKeys
+
+ANSWER_TYPE: Final = "revocations+jwt"
+"""The `typ` of an answer's header: it can never pass for an access token, nor one of those for an answer."""
+
+
+class RevocationFeed:
+    """Answers what was revoked after a seq; an async context manager, for the thread that signs.
+
+    `answer_life`: seconds that an answer is good for, besides those that it may have waited; `clock`: seconds since the
+    epoch.
+    """
+
+    def __init__(
+        self,
+        log: RevocationLog,
+        news: RevocationNews,
+        signing_keys: SigningKeys,
+        *,
+        issuer: str,
+        answer_life: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._log = log
+        self._news = news
+        self._signing_keys = signing_keys
+        self._issuer = issuer
+        self._answer_life = answer_life
+        self._clock = clock
+        self._signatures = 0
+        self._answers: dict[tuple[int, int, int], asyncio.Task[bytes]] = {}
+        self._answered_at = 0
+        # One of its own: whatever else is being signed or hashed, a revocation does not stand in line behind it.
+        self._signer = ThreadPoolExecutor(1, thread_name_prefix="revocation-feed")
+
+    @property
+    def signatures(self) -> int:
+        """How many answers were signed so far."""
+        return self._signatures
+
+    async def __aenter__(self) -> Self:
+        """Do nothing yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the thread."""
+        self._signer.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, after: int, *, wait: int) -> bytes:
+        """Return what was revoked after a seq, as a JWS: at once if there is something, else after `wait` seconds.
+
+        All who ask the same in the same second share one answer, and one signature. Raises StorageUnavailable,
+        KeysUnavailable, and Unavailable when too many wait.
+        """
+        if wait:
+            await self._news.wait(after, wait)
+        else:
+            await self._news.look()
+        now = int(self._clock())
+        if now != self._answered_at:
+            self._answers.clear()
+            self._answered_at = now
+        question = (after, self._news.head, wait)
+        if question not in self._answers:
+            signing = asyncio.create_task(self._sign(after, wait=wait, now=now))
+            signing.add_done_callback(functools.partial(self._forget_failure, question))
+            self._answers[question] = signing
+        # Whoever gives up does not take the answer away from the others.
+        return await asyncio.shield(self._answers[question])
+
+    async def _sign(self, after: int, *, wait: int, now: int) -> bytes:
+        page = await self._log.read(after)
+        # As of now, and asked after the log was read: an answer that says a key is revoked is not signed with it.
+        key = await self._signing_keys.signer(within=0)
+        claims = {
+            "iss": self._issuer,
+            "iat": now,
+            "exp": now + wait + self._answer_life,
+            "after": after,
+            "seq": max(page.seq, after),
+            "more": page.more,
+            "revoked": page.rows,
+        }
+        self._signatures += 1
+        return await asyncio.get_running_loop().run_in_executor(self._signer, _signed, claims, key)
+
+    def _forget_failure(self, question: tuple[int, int, int], signing: asyncio.Task[bytes]) -> None:
+        if (signing.cancelled() or signing.exception()) and self._answers.get(question) is signing:
+            del self._answers[question]
+
+
+def _signed(claims: Mapping[str, Any], key: SigningKey) -> bytes:
+    return jwt.encode(
+        dict(claims), key.private_key, algorithm="RS256", headers={"typ": ANSWER_TYPE, "kid": key.kid}
+    ).encode()
