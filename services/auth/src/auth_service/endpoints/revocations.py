@@ -34,7 +34,7 @@ def revocations_router(feed: RevocationFeed, *, longest_wait: int) -> APIRouter:
         responses={
             200: {
                 "description": "A JWS in compact form.",
-                "content": {ANSWER_MEDIA_TYPE: {"schema": {"type": "string"}}},
+                "content": {ANSWER_MEDIA_TYPE: {}},
                 "headers": _HEADERS,
             },
             **refusals(422, 503),
