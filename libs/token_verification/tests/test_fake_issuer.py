@@ -7,7 +7,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 
-from token_verification.compact_jws import base64url_decoded
+from token_verification.compact_jws import base64url_decoded, json_object
 from token_verification.testing import FakeClock, FakeIssuer, key_id_of
 
 
@@ -110,3 +110,55 @@ async def test_the_clock_stands_still_until_told() -> None:
     assert clock() == 209
     with pytest.raises(asyncio.CancelledError):
         await tasks[2]
+
+
+async def test_tells_of_revocations() -> None:
+    """Its feed answers at once when there is something, else when the wait is over, in pages, and what is so signed."""
+    clock = FakeClock(now=1_800_000_000)
+    issuer = FakeIssuer(clock=clock, sleep=clock.sleep)
+    async with httpx.AsyncClient(transport=issuer.transport) as http:
+        first = issuer.revoke(sid="a")
+        issuer.revoke(jti="b")
+        last = issuer.revoke(kid="c")
+        issuer.feed.most_rows = 2
+        page = await http.get(f"{issuer.feed_uri}?after=0")
+        assert page.headers["content-type"] == "application/jwt"
+        assert _payload(page.text) == {
+            "iss": "https://issuer.test", "iat": 1_800_000_000, "exp": 1_800_000_010, "after": 0, "seq": first + 1,
+            "more": True, "revoked": [["sid", "a", 1_800_000_605], ["jti", "b", 1_800_000_605]],
+        }  # fmt: skip
+        rest = _payload((await http.get(f"{issuer.feed_uri}?after={first + 1}")).text)
+        assert (rest["seq"], rest["more"], rest["revoked"]) == (last, False, [["kid", "c", None]])
+        waiting = asyncio.create_task(http.get(f"{issuer.feed_uri}?after={last}", headers={"prefer": "wait=5"}))
+        await clock.advance(4.9)
+        assert not waiting.done()
+        await clock.advance(0.1)
+        assert _payload((await waiting).text)["revoked"] == []
+    assert issuer.feed.requests == 3
+    assert issuer.requests == 0
+
+
+def _payload(answer: str) -> dict[str, Any]:
+    return json_object(base64url_decoded(answer.split(".")[1].encode()))
+
+
+def test_revokes_one_thing_at_a_time() -> None:
+    """To name none, or two, is a mistake."""
+    issuer = FakeIssuer()
+    for named in ({}, {"sid": "a", "jti": "b"}):
+        with pytest.raises(ValueError, match="name one"):
+            issuer.revoke(**named)
+
+
+async def test_who_is_gone_is_not_answered() -> None:
+    """Whoever gives up on a question that waits is forgotten; a revocation then wakes the others."""
+    issuer = FakeIssuer()
+    async with httpx.AsyncClient(transport=issuer.transport) as http:
+        gone, stays = (
+            asyncio.create_task(http.get(f"{issuer.feed_uri}?after=0", headers={"prefer": "wait=60"})) for _ in range(2)
+        )
+        await FakeClock.settle()
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        seq = issuer.revoke(sid="a")
+        assert _payload((await stays).text)["seq"] == seq

@@ -462,3 +462,69 @@ async def test_stops_when_its_context_ends(issuer: FakeIssuer, clock: FakeClock)
     with pytest.raises(KeysUnavailable, match="stopped"):
         await waiting
     assert asyncio.all_tasks() == others
+
+
+async def test_a_refresh_has_no_cooldown(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """Who has a cooldown of its own may look for a key at any time; it costs the requests nothing of theirs."""
+    async with running(issuer, clock) as (key_set, _):
+        kid = ""
+        for fetches in (2, 3):
+            kid = issuer.rotate()
+            assert await key_set.refresh(kid) == key_set.known(kid) is not None
+            assert key_set.fetches == fetches
+        assert await key_set.refresh("nobody") is None
+        issuer.behaviour = "down"
+        assert await key_set.refresh(issuer.rotate()) is None
+        assert key_set.known(kid) is not None
+
+
+async def test_a_refresh_does_not_rest_on_a_fetch_that_began_before(clock: FakeClock) -> None:
+    """A fetch under way may bring the set as it was: if the key is not in it, another fetch begins, and just one."""
+    issuer = FakeIssuer(audience=AUDIENCE)
+    before = issuer.jwk_set
+    answers = [asyncio.Event() for _ in range(3)]
+    asked = 0
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        number = asked
+        await answers[number - 1].wait()
+        return httpx.Response(200, json=before if number < 3 else issuer.jwk_set)
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http,
+        RemoteKeySet("http://x", issuer="i", http=http, clock=clock, sleep=clock.sleep) as key_set,
+    ):
+        joined = asyncio.create_task(key_set.refresh(issuer.key_id))
+        await clock.settle()
+        answers[0].set()
+        assert (await joined) is not None
+        assert asked == 1
+        await clock.advance(11)
+        slow = asyncio.create_task(key_set.find("nobody"))
+        await clock.settle()
+        kid = issuer.rotate()
+        looking = [asyncio.create_task(key_set.refresh(kid)) for _ in range(3)]
+        await clock.settle()
+        answers[1].set()
+        await clock.settle()
+        answers[2].set()
+        assert {(await each) is not None for each in looking} == {True}
+        assert await slow is None
+        assert asked == 3
+
+
+async def test_a_refresh_ends_with_the_key_set(issuer: FakeIssuer, clock: FakeClock) -> None:
+    """Who waits for a key when the key set is left gets none, and no fetch begins behind its back."""
+    async with running(issuer, clock) as (key_set, _):
+        issuer.behaviour = "hang"
+        waiting = asyncio.create_task(key_set.refresh("nobody"))
+        await clock.settle()
+        joined = asyncio.create_task(key_set.refresh("nobody"))
+        await clock.settle()
+    assert await waiting is None
+    assert await joined is None
+    assert key_set.fetches == 2
+    assert await key_set.refresh("nobody") is None
+    assert key_set.fetches == 2

@@ -31,10 +31,10 @@ def test_forgetting_is_done_in_pieces() -> None:
         known.add("sid", f"{number}", 100 + number % 2)
         known.add("jti", f"{number}", 101)
     sizes = [len(known), *(len(known) for _ in known.forget(100))]
-    assert max(before - after for before, after in itertools.pairwise(sizes)) < 400
+    assert max(before - after for before, after in itertools.pairwise(sizes)) < 1500
     assert sorted(int(id_) for id_, _ in known.logins) == list(range(1, 20_000, 2))
     assert len(known.tokens) == 20_000
-    assert list(known.forget(101))
+    assert len(list(known.forget(101))) >= 10
     assert (len(known), list(known.forget(102))) == (0, [])
 
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import functools
+import itertools
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
@@ -29,7 +30,10 @@ _AT_ONCE: Final = 5_000
 """Rows taken in before others get their turn."""
 
 _SWEEP_EVERY: Final = 60.0
-"""Seconds between two times that all is looked through for what is over."""
+"""Seconds from one look through all for what is over to the next, at least."""
+
+_STEPS: Final = 20
+"""Of such a look, after one answer."""
 
 
 class RefreshableKeySet(Protocol):
@@ -114,6 +118,7 @@ class RevocationFeed:
         self._young_at: float | None = None
         self._refreshed_at: float | None = None
         self._forget_at = 0.0
+        self._forgetting: Iterator[None] | None = None
         self._following: asyncio.Task[None] | None = None
         self._writing: asyncio.Future[None] | None = None
         self.answers = 0
@@ -292,12 +297,19 @@ class RevocationFeed:
         if position != self._position:
             await self._record(answer.revoked, position)
             self._position = position
-        if self._clock() >= self._forget_at:
-            # Only here, where an answer that has not ended shows that our clock is right. One that ran ahead, and was
-            # set back, would otherwise have had us forget logins whose tokens are good again.
-            for _ in self._known.forget(self._wall_clock() - self._leeway):
-                await asyncio.sleep(0)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Look through some of what is remembered for what is over.
+
+        Only here, where an answer that has not ended shows that our clock is right: one that ran ahead, and was set
+        back, would otherwise have us forget logins whose tokens are good again. And only some: the next question waits.
+        """
+        if self._forgetting is None and self._clock() >= self._forget_at:
+            self._forgetting = self._known.forget(self._wall_clock() - self._leeway)
             self._forget_at = self._clock() + _SWEEP_EVERY
+        if self._forgetting is not None and len(list(itertools.islice(self._forgetting, _STEPS))) < _STEPS:
+            self._forgetting = None
 
     async def _record(self, rows: list[Revocation], position: Position) -> None:
         """Write to disk what was applied. What cannot be written is denied all the same, and said."""

@@ -6,6 +6,7 @@ from typing import Final
 from token_verification.revocation_answer import Kind, Revocation
 
 _SHARDS: Final = 256  # a power of two
+_STEP: Final = 2_000
 
 
 class RevocationSet:
@@ -36,7 +37,7 @@ class RevocationSet:
             self.tokens.add(id_, until)
 
     def forget(self, now: float) -> Iterator[None]:
-        """Forget those whose time is over, a few thousand at each step, so that others can go on between two."""
+        """Forget those whose time is over, looking at a few thousand at each step. It may be added to between two."""
         yield from self.logins.forget(now)
         yield from self.tokens.forget(now)
 
@@ -70,9 +71,11 @@ class _Ids:
             shard[id_] = self._last  # the same object for all that end together
 
     def forget(self, now: float) -> Iterator[None]:
+        seen = 0
         for shard in self._shards:
-            if over := [id_ for id_, until in shard.items() if until <= now]:
-                for id_ in over:
-                    del shard[id_]
-            if shard or over:
+            seen += len(shard)
+            for id_ in [id_ for id_, until in shard.items() if until <= now]:
+                del shard[id_]
+            if seen >= _STEP:
+                seen = 0
                 yield

@@ -117,6 +117,7 @@ CLAIMS = (
     token_forgery("aud-injection", "wrong_audience", lambda i, _: i.token(aud='x", scope="all')),
     # Tokens that are good elsewhere, or for someone else.
     _claim("bound-to-a-key", "wrong_type", cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+    token_forgery("an-answer-of-the-revocation-feed", "wrong_type", lambda i, _: i.feed.answer(after=0)),
     token_forgery(
         "an-id-token", "wrong_type", lambda i, _: i.token(header={"typ": "JWT"}, aud="test-client", nonce="n")
     ),
