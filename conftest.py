@@ -6,4 +6,4 @@ that name before a test could import the real one; it leaves alone what is impor
 
 import gateway  # noqa: F401
 
-pytest_plugins = ["tests.postgresql_plugin"]
+pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk"]

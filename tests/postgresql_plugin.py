@@ -88,6 +88,10 @@ class Databases:
             self._templates[template] = name
         return self._create(self._templates[template])
 
+    @property
+    def has_small_disk(self) -> bool:
+        return self._server.has_small_disk
+
     def url(self, name: str) -> str:
         return self._server.url(name)
 

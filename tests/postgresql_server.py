@@ -21,6 +21,9 @@ from time import monotonic, sleep
 IMAGE = "postgres:17-trixie"
 START_SECONDS = 60.0
 
+SMALL_DISK = "/small-disk"
+"""A folder of the container's server, on a file system of 32 MiB that holds nothing else."""
+
 # Nobody keeps these data: nothing has to reach the disk. A test may open what eight processes may.
 _OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 _ATTENDED = "& server=$!; cat >/dev/null; kill -INT $server; wait $server"
@@ -37,6 +40,11 @@ class Server:
     kind: str
     port: int
     password: str = field(repr=False)
+
+    @property
+    def has_small_disk(self) -> bool:
+        """Whether SMALL_DISK is there."""
+        return self.kind == "container"
 
     def url(self, database: str) -> str:
         """Return the URL of a database, with the password in it."""
@@ -82,8 +90,9 @@ def running_server() -> Iterator[Server]:
 def container_server() -> Iterator[Server]:
     """Run a server in a container of its own, whose data go with it. Raises ServerDidNotStart."""
     name, password = f"signet-test-postgres-{secrets.token_hex(6)}", secrets.token_urlsafe(18)
-    script = f"docker-entrypoint.sh postgres {_OPTIONS} </dev/null {_ATTENDED}"
+    script = f"chown postgres {SMALL_DISK}; docker-entrypoint.sh postgres {_OPTIONS} </dev/null {_ATTENDED}"
     command = ["docker", "run", "--rm", "-i", "--pull", "never", "--name", name, "-p", "127.0.0.1::5432"]
+    command += ["--tmpfs", f"{SMALL_DISK}:size=32m"]
     command += ["-e", "POSTGRES_PASSWORD", "--entrypoint", "sh", IMAGE, "-c", script]
     environment = dict(os.environ) | {"POSTGRES_PASSWORD": password}  # noqa: TID251 -- handed on, not read
     with _attended(command, environment) as (process, log):

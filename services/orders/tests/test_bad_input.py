@@ -9,13 +9,11 @@ import pytest
 LAMP = {"sku": "LAMP-DESK", "quantity": 1}
 JSON = {"Content-Type": "application/json"}
 
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: nothing of it reaches a database."""
-    return sqlite_url
+BEFORE_ANY_DATABASE = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For a table of bodies of which none gets as far as a database."""
 
 
+@BEFORE_ANY_DATABASE
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
@@ -68,6 +66,7 @@ async def test_every_field_that_is_not_as_it_should_be_is_named(
     assert (await client.get("/api/orders")).json()["orders"] == []
 
 
+@BEFORE_ANY_DATABASE
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
@@ -88,6 +87,7 @@ async def test_a_body_that_is_no_small_json_is_refused(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@BEFORE_ANY_DATABASE
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/merge-patch+json"]
 )

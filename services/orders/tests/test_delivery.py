@@ -26,11 +26,8 @@ NOT_PERMITTED = {"status": "pending", "address": None, "reason": "not_permitted"
 NONE_ON_FILE = {"status": "none_on_file", "address": None, "reason": None}
 SETTLED = {"status": "settled", "address": ADDRESS, "reason": None}
 
-
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: it is about the network."""
-    return sqlite_url
+ABOUT_THE_NETWORK = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For a table of neighbours that all leave the same in the database."""
 
 
 @pytest.fixture
@@ -100,6 +97,7 @@ async def test_an_order_keeps_its_address(client: httpx.AsyncClient, neighbours:
     assert (await client.get(f"/api/orders/{order}")).json()["delivery"] == SETTLED
 
 
+@ABOUT_THE_NETWORK
 @pytest.mark.parametrize("who", ["auth", "profile"])
 @pytest.mark.parametrize("behaviour", ["down", "hang", "drip"])
 async def test_nobody_waits_for_a_neighbour(
@@ -109,7 +107,7 @@ async def test_nobody_waits_for_a_neighbour(
     setattr(neighbours, who, behaviour)
     began = time.perf_counter()
     assert await delivery(client) == UNAVAILABLE
-    assert time.perf_counter() - began < 0.4 + 0.5
+    assert time.perf_counter() - began < 3  # of which 0.4 are the deadline's, and the rest a busy machine's
     assert neighbours.waiting == 0
 
 
@@ -120,7 +118,7 @@ NO_ADDRESSES: list[object] = [
     {},
     ADDRESS | {"recipient": None},
     ADDRESS | {"recipient": 7},
-    ADDRESS | {"recipient": "Zacharias\x00"},
+    *(ADDRESS | {"recipient": f"Zacharias{control}"} for control in "\x00\n\x85\x9b\u2028\u2029"),
     ADDRESS | {"recipient": "Z" * 101},
     ADDRESS | {"street": "Zacharias"},
     ADDRESS | {"street": []},
@@ -130,6 +128,7 @@ NO_ADDRESSES: list[object] = [
 ]
 
 
+@ABOUT_THE_NETWORK
 @pytest.mark.parametrize(
     ("status", "headers", "body"),
     [
@@ -160,12 +159,23 @@ async def test_an_answer_that_is_not_as_expected_is_none(
     assert len(neighbours.asked("/api/profile")) == 1
 
 
+async def test_no_cookie_goes_from_one_caller_to_another(
+    client: httpx.AsyncClient, neighbours: Neighbours, bearer: Bearer
+) -> None:
+    """Whatever profile sets is gone with the answer."""
+    neighbours.answer = (200, {"Set-Cookie": "caller=subject-1; Path=/"}, json.dumps(WHOLE).encode())
+    assert await delivery(client) == SETTLED
+    await client.post("/api/orders", json=LAMP, headers=bearer(sub="subject-2"))
+    assert [request.headers.get("Cookie") for request in neighbours.seen] == [None] * 4
+
+
 async def test_what_profile_may_add_one_day_is_left_out(client: httpx.AsyncClient, neighbours: Neighbours) -> None:
     """An address with more to it is one."""
     neighbours.on_file = ADDRESS | {"floor": 3}
     assert await delivery(client) == SETTLED
 
 
+@ABOUT_THE_NETWORK
 @pytest.mark.parametrize(
     ("refusal", "expected"),
     [

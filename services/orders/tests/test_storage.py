@@ -1,7 +1,6 @@
 """When the database cannot be used: 503, and no order that was acknowledged is lost."""
 
 import asyncio
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,37 +10,36 @@ from fastapi import FastAPI
 from services.orders.tests.conftest import Start
 from services.orders.tests.neighbours import Neighbours
 from sqlalchemy import text
+from tests.crowded_disk import CrowdedDisk
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
+from service_chassis.database import Database
 
 LAMP = {"items": [{"sku": "LAMP-DESK", "quantity": 1}]}
 SKUS = "ENVELOPE-C5 SEAL-BRASS WAX-RED LENS-10X RING-SIGNET BOOK-GUEST LAMP-DESK STAMP-SET"
 ALL_ITEMS = {"items": [{"sku": sku, "quantity": 99} for sku in SKUS.split()]}
 
 
-@pytest.fixture
-def database_url(sqlite_url: str) -> str:
-    """SQLite alone: it breaks a file."""
-    return sqlite_url
-
-
-async def test_a_locked_database_refuses_orders_and_goes_on_reading(client: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_a_locked_database_refuses_orders_and_goes_on_reading(
+    client: httpx.AsyncClient, settings: Settings, database_kind: str
+) -> None:
     """503 with Retry-After while another holds the lock; afterwards it works again."""
     placed = await client.post("/api/orders", json=LAMP)
-    other = sqlite3.connect(tmp_path / "orders.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    refused = await client.post("/api/orders", json=LAMP)
-    assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert (await client.get("/api/orders")).json()["orders"] == [placed.json()]
-    other.execute("ROLLBACK")
-    other.close()
+    other = Database(settings.database_url)
+    async with other.writing() as connection:
+        if database_kind == "postgresql":
+            await connection.execute(text("LOCK TABLE orders IN EXCLUSIVE MODE"))
+        refused = await client.post("/api/orders", json=LAMP)
+        assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert (await client.get("/api/orders")).json()["orders"] == [placed.json()]
+    await other.close()
     assert (await client.post("/api/orders", json=LAMP)).status_code == 201
 
 
 async def test_a_full_disk_refuses_orders_and_loses_none(
-    app: FastAPI, settings: Settings, neighbours: Neighbours, start: Start
+    crowded_disk: CrowdedDisk, app: FastAPI, settings: Settings, neighbours: Neighbours, start: Start
 ) -> None:
     """503 once nothing more fits; exactly what was acknowledged is there, whole, and placing works again."""
     acknowledged: list[object] = []
@@ -52,18 +50,20 @@ async def test_a_full_disk_refuses_orders_and_loses_none(
             acknowledged.insert(0, answer.json())
         return answer
 
+    crowded_disk.take(settings.database_url)
     async with start(app) as client:
         await place(client)
-        async with app.state.orders._database.writing() as connection:
-            await connection.execute(text("PRAGMA max_page_count = 1"))  # rounded up to what is in use
+        await crowded_disk.fill(app.state.orders._database)
         answers = [await place(client) for _ in range(30)]
         assert (answers[-1].status_code, answers[-1].json()["reason"]) == (503, "storage_unavailable")
         assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
+    crowded_disk.clear()
     async with start(create_app(settings, network=neighbours)) as client:
         assert (await client.get("/api/orders?limit=100")).json()["orders"] == acknowledged
         assert (await place(client)).status_code == 201
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_database_out_of_reach_is_503_and_not_ready(
     client: httpx.AsyncClient, app: FastAPI, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """When the database cannot be used: 503, and nothing that was acknowledged is lost."""
 
 import asyncio
+import secrets
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from tests.crowded_disk import CrowdedDisk
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -38,28 +40,36 @@ async def test_a_locked_database_refuses_writes_and_goes_on_reading(
     assert (await client.patch("/api/profile", json={"bio": "again"}, headers=ANY)).status_code == 200
 
 
-@pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_a_full_disk_refuses_writes_and_loses_nothing(
-    app: FastAPI, settings: Settings, issuer: FakeIssuer, start: Start, bearer: Callable[..., dict[str, str]]
+    *,
+    crowded_disk: CrowdedDisk,
+    app: FastAPI,
+    settings: Settings,
+    issuer: FakeIssuer,
+    start: Start,
+    bearer: Callable[..., dict[str, str]],
 ) -> None:
     """503 once nothing more fits; what was acknowledged is there, also after a restart, and writing works again."""
     acknowledged: dict[str, bytes] = {}
 
     async def write(client: httpx.AsyncClient, subject: str) -> httpx.Response:
-        answer = await client.patch("/api/profile", json={"bio": "x" * 2000}, headers=bearer(sub=subject) | ANY)
+        answer = await client.patch(
+            "/api/profile", json={"bio": secrets.token_hex(1000)}, headers=bearer(sub=subject) | ANY
+        )
         if answer.status_code == 200:
             acknowledged[subject] = answer.content
         return answer
 
+    crowded_disk.take(settings.database_url)
     async with start(app) as client:
         await write(client, "before")
-        async with app.state.profiles._database.writing() as connection:
-            await connection.execute(text("PRAGMA max_page_count = 1"))  # rounded up to what is in use
-        answers = [await write(client, f"subject-{number}") for number in range(10)]
+        await crowded_disk.fill(app.state.profiles._database)
+        answers = [await write(client, f"subject-{number}") for number in range(20)]
         refused = answers[-1]
         assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
         for subject, profile in acknowledged.items():
             assert (await client.get("/api/profile", headers=bearer(sub=subject))).content == profile
+    crowded_disk.clear()
     async with start(create_app(settings, network=issuer.transport)) as client:
         for subject, profile in acknowledged.items():
             assert (await client.get("/api/profile", headers=bearer(sub=subject))).content == profile

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,8 +53,14 @@ class ResourceServer:
         network: httpx.AsyncBaseTransport | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        # Proxies of the environment are for the way out, never for the way to our own issuer.
-        self.http = httpx.AsyncClient(transport=network, trust_env=False, timeout=settings.key_set_deadline)
+        self.http = httpx.AsyncClient(
+            transport=network,
+            # Proxies of the environment are for the way out, never for the way to our own issuer.
+            trust_env=False,
+            # No cookie is kept: what came with one caller's answer would go out with another's question.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=settings.key_set_deadline,
+        )
         self._key_set = RemoteKeySet(
             settings.jwks_uri,
             issuer=settings.issuer,

@@ -11,7 +11,8 @@ OrderStatus = Literal["placed", "cancelled", "shipped"]
 DeliveryStatus = Literal["settled", "pending", "none_on_file"]
 PendingReason = Literal["unavailable", "not_permitted", "not_asked"]
 
-_Line = Annotated[StrictStr, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# No control character, C1 included, and no separator of lines: each is one line, whoever prints it on a parcel.
+_Line = Annotated[StrictStr, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 
 
 class OrderLine(BaseModel):
