@@ -1,12 +1,15 @@
 """docs/protocol.md says what the code does: its tables are read here and held against it."""
 
 import ast
+import functools
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -17,15 +20,20 @@ import profile_service.app
 import profile_service.settings
 from auth_service import scopes
 from auth_service.endpoints.tokens import _PARAMETERS
+from auth_service.revocations.log import LONGEST_PAGE
 from auth_service.settings import Settings as AuthSettings
 from gateway.request_framing import FREE_CHUNKS, LEAST_CHUNK
 from gateway.settings import GatewaySettings
 from gateway.upstreams import UpstreamLimits
 from service_chassis.request_bodies import JsonBodies
-from token_verification import AccessTokenVerifier, RemoteKeySet
+from token_verification import AccessTokenVerifier, RemoteKeySet, RevocationFeed, StaticKeySet
 from token_verification.claims import REQUIRED
 from token_verification.client_assertion import LONGEST_LIFE, TYPE
 from token_verification.errors import Reason
+from token_verification.revocation_answer import TYPE as ANSWER_TYPE
+from token_verification.revocation_answer import read, take_apart
+from token_verification.revocation_feed import WAIT
+from token_verification.revocation_question import ask
 from token_verification.token_exchange import ACCESS_TOKEN_TYPE, CLIENT_ASSERTION_TYPE, GRANT_TYPE, TokenExchange
 from token_verification.verifier import SIZE_LIMIT
 
@@ -135,6 +143,60 @@ def test_the_numbers_of_the_key_set_are_its_defaults() -> None:
         for number in numbers:
             assert re.search(rf"\b{number:g}\b" if number < 1e6 else str(number), table[matter]), (matter, number)
     assert default(RemoteKeySet, "patience") < UpstreamLimits().answer_seconds, "else the gateway's 504 hides the 503"
+
+
+def test_the_numbers_of_the_feed_are_its_defaults() -> None:
+    """Each number that the section on the feed has is the default of what it speaks of, at auth and at a follower."""
+    auth = {name: field.default for name, field in AuthSettings.model_fields.items()}
+    text = section("Revocation feed").replace("\n", " ")
+    feed = functools.partial(default, RevocationFeed)
+    table = {row[0]: row[1] for row in rows("Revocation feed")}
+    assert table["any other one"] == f"waits up to {WAIT['follow']} s, or {WAIT['strict']} s in a strict service"
+    assert max(WAIT.values()) <= auth["feed_longest_wait"]
+    assert f"given up {feed('patience'):g} s after its wait" in table["one question"]
+    assert f"{feed('byte_cap') // 1024**2} MiB" in table["one question"]
+    assert f"after {feed('retry_first'):g} s, doubling up to {feed('retry_last'):g} s" in table["after a failure"]
+    assert f"again after {feed('retry_first'):g} s" in table["nothing new, and yet at once"]
+    assert f"at most every {feed('cooldown'):g} s" in text
+    assert f"the age is above {feed('max_age_for_changes'):g} s" in table["strict"]
+    assert f"above {feed('max_age'):g} s" in table["strict"]
+    assert f"by more than the {feed('leeway'):g} s" in text
+    assert f"the wait and {auth['feed_answer_life']} s" in text
+    assert f"at most {LONGEST_PAGE} rows" in text
+    assert f"`{ANSWER_TYPE}`" in text
+
+
+async def test_the_example_of_the_feed_is_one() -> None:
+    """With the key that is given, the answer is good to the question, and says what it is said to."""
+    blocks = re.findall(r"```(\w*)\n(.*?)```", section("Revocation feed"), re.DOTALL)
+    (_, jwk), (_, question), (_, answer), (_, claims) = blocks
+    asked: list[httpx.Request] = []
+
+    def network(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, text=answer.replace("\n", ""), headers={"content-type": "application/jwt"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(network)) as http:
+        after = 1_799_999_990_123_456
+        url = "http://auth:8000/revocations"
+        body = await ask(http, url, after=after, wait=20, connect_within=3, byte_cap=10_000)
+    first, *headers = question.splitlines()
+    assert first == f"{asked[0].method} {asked[0].url.raw_path.decode()} HTTP/1.1"
+    for name, _, value in (header.partition(": ") for header in headers):
+        assert asked[0].headers[name] == value
+
+    said = json.loads(claims)
+    jws, key_id = take_apart(body)
+    assert json.loads(jws.payload) == said
+    key = StaticKeySet({"keys": [json.loads(jwk)]}).known(key_id)
+    assert key is not None
+    read_answer = read(jws, key, issuer=said["iss"], after=after, now=1_800_000_000, leeway=5)
+    assert [list(row) for row in read_answer.revoked] == said["revoked"]
+    assert f"question is `after={read_answer.seq}`" in section("Revocation feed").replace("\n", " ")
+    assert not read_answer.more
+    for _, id_, until in read_answer.revoked:
+        assert f"`{id_}`" in section("Revocation feed")
+        assert until in {None, 1_800_000_606}
 
 
 def test_the_numbers_of_tokens_are_the_defaults() -> None:

@@ -6,7 +6,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
@@ -22,6 +22,10 @@ from token_verification.revocation_question import ask
 from token_verification.revocation_set import RevocationSet
 
 _log = logging.getLogger("token_verification")
+
+Mode = Literal["follow", "strict"]
+WAIT: Final[Mapping[Mode, int]] = {"follow": 20, "strict": 1}
+"""Seconds that a question may wait for its answer, by default."""
 
 _LONG: Final = 64 * 1024
 """Bytes of an answer from which on it is read in a thread: ten thousand rows would hold the event loop up."""
@@ -61,7 +65,7 @@ class RevocationFeed:
         key_set: RefreshableKeySet,
         http: httpx.AsyncClient,
         journal: Path | None = None,
-        mode: Literal["follow", "strict"] = "follow",
+        mode: Mode = "follow",
         wait: int | None = None,
         patience: float = 3.0,
         retry_first: float = 0.1,
@@ -100,7 +104,7 @@ class RevocationFeed:
         self._key_set = key_set
         self._http = http
         self._journal = None if journal is None else RevocationJournal(journal, issuer=issuer)
-        self._wait = (1 if mode == "strict" else 20) if wait is None else wait
+        self._wait = WAIT[mode] if wait is None else wait
         self._patience = patience
         self._retry_first = retry_first
         self._retry_last = retry_last
