@@ -241,6 +241,7 @@ async def test_an_unknown_user_and_a_wrong_password_are_the_same_case(start: Sta
     production = extract_parameters(argon2id().hash("any"))
     async with start(parameters=production) as auth:
         await auth.register("ada@example.com")
+        await auth.log_in("ada@example.com", "not her password")  # the first of all has one cost that comes but once
         seen = []
         for email, password in [
             ("ada@example.com", "not her password"),
@@ -268,6 +269,15 @@ async def test_an_unknown_user_and_a_wrong_password_are_the_same_case(start: Sta
         status, _, headers, verified, hashed, _ = seen[0]
         assert (status, verified, hashed) == (401, [production], 0)
         assert headers["www-authenticate"] == 'Bearer realm="signet"'
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "eve@example.com"])
+async def test_the_first_of_all_logins_tells_nobody_apart(auth: Auth, email: str) -> None:
+    """What a process needs for unknown users it makes at its first login, whoever that is."""
+    await auth.register("ada@example.com")
+    auth.hasher.hashed = 0
+    assert (await auth.log_in(email, "not this one")).status_code == 401
+    assert (auth.hasher.hashed, len(auth.hasher.verified)) == (1, 1)
 
 
 def test_passwords_are_hashed_as_the_protocol_says() -> None:
@@ -329,6 +339,7 @@ async def test_a_hash_of_old_parameters_is_renewed_by_its_owner_alone(start: Sta
     async with start(parameters=older) as auth:
         await auth.register()
     async with start(parameters=newer) as auth:
+        assert (await auth.log_in(password="wrong")).status_code == 401
         auth.hasher.hashed = 0
         assert (await auth.log_in(password="wrong")).status_code == 401
         assert (await auth.log_in()).status_code == 200
@@ -336,6 +347,7 @@ async def test_a_hash_of_old_parameters_is_renewed_by_its_owner_alone(start: Sta
         assert (await auth.log_in()).status_code == 200
         assert auth.hasher.hashed == 1
         assert [(used.memory_cost, used.time_cost) for used in auth.hasher.verified] == [
+            (8, 2),
             (8, 2),
             (8, 2),
             (16, 1),

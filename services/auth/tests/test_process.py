@@ -53,6 +53,13 @@ async def command(*arguments: str, env: dict[str, str], stdin: bytes = b"") -> t
     return process.returncode, out.decode(), err.decode()
 
 
+async def test_what_only_a_start_needs_is_not_loaded_for_good() -> None:
+    """Alembic and the dictionaries of zxcvbn would take twenty megabytes, in every worker."""
+    program = "import auth_service.__main__, sys; sys.exit(str({'alembic', 'zxcvbn'} & set(sys.modules)))"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE)
+    assert (await process.communicate())[1] == b"set()\n"
+
+
 @contextlib.asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[Process]:
     """Serve from a folder until the block ends; the process ends by SIGTERM, with status 0."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]
 
+from auth_service.common_passwords import common_passwords
 from service_chassis.problems import Problem, Unavailable
 
 _Result = TypeVar("_Result")
@@ -20,7 +21,7 @@ SHORTEST = 8
 LONGEST = 128
 """In characters: code points of the normalised password. [NIST SP 800-63B section 3.1.1.2]"""
 
-_COMMON = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)
+_COMMON = common_passwords(shortest=SHORTEST)
 
 
 class UnacceptablePassword(Problem):
@@ -68,8 +69,6 @@ class Passwords:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._places = threads + queue
         self._taken = 0
-        # Whoever asks for an account that does not exist is verified against this, at the same cost.
-        self._nobodys_hash = self._hasher.hash(secrets.token_hex(16))
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
@@ -92,11 +91,20 @@ class Passwords:
 
     def verify(self, password: str, stored_hash: str | None) -> bool:
         """Tell whether the password is the one hashed. None, for nobody's, costs the same and is never true."""
+        nobodys_hash = self._nobodys_hash  # made for the first who comes, whoever that is: it must tell nobody apart
         try:
-            self._hasher.verify(stored_hash or self._nobodys_hash, _normalised(password))
+            self._hasher.verify(stored_hash or nobodys_hash, _normalised(password))
         except VerifyMismatchError:
             return False
         return stored_hash is not None
+
+    @functools.cached_property
+    def _nobodys_hash(self) -> str:
+        """What a password is verified against for an account that does not exist.
+
+        Not made before it is needed: each hash takes memory that stays with the thread which made it.
+        """
+        return self._hasher.hash(secrets.token_hex(16))
 
     def is_outdated(self, stored_hash: str) -> bool:
         """Tell whether a hash was made with other parameters than today's."""
