@@ -20,7 +20,7 @@ import profile_service.app
 import profile_service.settings
 from auth_service import scopes
 from auth_service.endpoints.tokens import _PARAMETERS
-from auth_service.revocations.log import LONGEST_PAGE
+from auth_service.revocations import LONGEST_PAGE
 from auth_service.settings import Settings as AuthSettings
 from gateway.request_framing import FREE_CHUNKS, LEAST_CHUNK
 from gateway.settings import GatewaySettings

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from starlette.datastructures import Headers
 
 from auth_service.endpoints.revocations import _preferred_wait
-from auth_service.revocations import RevocationKind, RevocationLog, RevocationNews
+from auth_service.revocation_feed import RevocationNews
+from auth_service.revocations import RevocationKind, RevocationLog
 from service_chassis.database import Database, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ async def test_answers_are_not_signed_in_the_event_loop(auth: Auth, monkeypatch:
         signed_in.add(threading.get_ident())
         return sign(*arguments, **options)
 
-    monkeypatch.setattr("auth_service.revocations.feed.jwt.encode", watched)
+    monkeypatch.setattr("auth_service.revocation_feed.feed.jwt.encode", watched)
     await ask(auth, 0)
     assert signed_in
     assert threading.get_ident() not in signed_in

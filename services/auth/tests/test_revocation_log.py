@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from auth_service import revocations as log_module
 from auth_service.revocations import RevocationKind, RevocationLog
-from auth_service.revocations import log as log_module
 from service_chassis.database import Database
 
 if TYPE_CHECKING:

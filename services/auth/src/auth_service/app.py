@@ -21,7 +21,8 @@ from auth_service.endpoints.revocations import FEED_PATH, revocations_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
 from auth_service.passwords import Passwords
-from auth_service.revocations import FeedFigures, RevocationFeed, RevocationLog, RevocationNews
+from auth_service.revocation_feed import FeedFigures, RevocationFeed, RevocationNews
+from auth_service.revocations import RevocationLog
 from auth_service.scopes import OWN_RESOURCE
 from auth_service.settings import Settings
 from auth_service.signing_keys import KeyMaker, KeySchedule, KeyTimes, KeyTransitions, SigningKeys

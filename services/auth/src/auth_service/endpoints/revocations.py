@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import Headers
 
-from auth_service.revocations import RevocationFeed
+from auth_service.revocation_feed import RevocationFeed
 from service_chassis.documentation import refusals
 
 FEED_PATH: Final = "/revocations"

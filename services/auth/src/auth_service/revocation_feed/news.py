@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from auth_service.revocations.log import RevocationLog
+from auth_service.revocations import RevocationLog
 from service_chassis.database import StorageUnavailable
 from service_chassis.problems import Unavailable
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 
 import jwt
 
-from auth_service.revocations.log import RevocationLog
-from auth_service.revocations.news import RevocationNews
+from auth_service.revocation_feed.news import RevocationNews
+from auth_service.revocations import RevocationLog
 from auth_service.signing_keys import SigningKey, SigningKeys
 
 ANSWER_TYPE: Final = "revocations+jwt"

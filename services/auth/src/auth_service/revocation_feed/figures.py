@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from auth_service.revocations.feed import RevocationFeed
-from auth_service.revocations.news import RevocationNews
+from auth_service.revocation_feed.feed import RevocationFeed
+from auth_service.revocation_feed.news import RevocationNews
 
 
 class FeedFigures(Collector):
