@@ -139,6 +139,9 @@ class ComposedSystem(System):
     def resume(self, service: str) -> None:
         self.compose(f"unpause {service}")
 
+    def replicas(self, service: str) -> list[str]:
+        return [self.url]
+
     def down_and_up(self) -> None:
         self.keep_logs()
         self.compose("down")
@@ -159,7 +162,15 @@ class ComposedSystem(System):
 
 
 class OverlaidSystem(ComposedSystem):
-    """The containers with PostgreSQL and two replicas of each service. `container` and `inside` mean the first one."""
+    """The containers with PostgreSQL and two replicas of each service. `container` and `inside` mean the first one.
+
+    Their ports are published on loopback.
+    """
+
+    workers = 2
+
+    def replicas(self, service: str) -> list[str]:
+        return [f"http://{self.compose(f'port --index {index} {service} 8000').strip()}" for index in (1, 2)]
 
     def containers(self, service: str) -> list[str]:
         """Return the ids of all of a service's containers."""

@@ -97,7 +97,7 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield composed
         composed.close()
     else:
-        with EmbeddedSystem(tmp_path_factory.mktemp("data")) as embedded:
+        with EmbeddedSystem(tmp_path_factory.mktemp("data"), workers=2) as embedded:
             yield embedded
 
 
@@ -110,7 +110,8 @@ def composed_system(docker_services: Services, docker_compose_project_name: str,
 def overlaid_system(docker_setup: list[str], docker_cleanup: list[str]) -> Iterator[OverlaidSystem]:
     """Run the overlay, beside the other containers and with no name or port in common."""
     port, project = free_ports(1)[0], f"signet-test-{secrets.token_hex(4)}"
-    files = [str(ROOT / "docker-compose.yml"), str(ROOT / "deploy" / "compose.postgres.yml")]
+    files = [str(ROOT / "docker-compose.yml")]
+    files += [str(ROOT / "deploy" / f"compose.{overlay}.yml") for overlay in ("postgres", "internal-ports")]
     with containers(compose_command(port), files, project, setup=docker_setup, cleanup=docker_cleanup) as services:
         yield OverlaidSystem(services, project=project, port=port)
 

@@ -53,6 +53,8 @@ class System(ABC):
 
     kind: Literal["embedded", "compose"]
     url: str
+    workers = 1
+    """How many processes each replica of profile and of orders has."""
 
     def __init__(self) -> None:
         self.secrets: set[str] = set()
@@ -113,6 +115,10 @@ class System(ABC):
         """Let a hung service go on."""
 
     @abstractmethod
+    def replicas(self, service: str) -> list[str]:
+        """Return the base URL of each replica of a service; the door's, if only that can be reached and is enough."""
+
+    @abstractmethod
     def down_and_up(self) -> None:
         """End everything, data excepted, and start it again at the same address."""
 
@@ -141,11 +147,24 @@ class Person:
 
     def log_in(self, **wishes: object) -> httpx.Response:
         """Ask for a token; `wishes` are `resource` and `scope`."""
-        answer = self.system.post("/login", json={"email": self.email, "password": self.password, **wishes})
+        return self._tokens_of(self.system.post("/login", json=self.credentials | wishes))
+
+    def refresh(self, refresh_token: str) -> httpx.Response:
+        """Ask for the next tokens of a login."""
+        return self._tokens_of(self.system.post("/refresh", json={"refresh_token": refresh_token}))
+
+    def _tokens_of(self, answer: httpx.Response) -> httpx.Response:
+        """Remember what an answer holds, lest it be found in a log."""
         if answer.status_code == 200:
             token = answer.json()["access_token"]
             self.system.secrets |= {token, token.rpartition(".")[2], token.split(".")[1]}
+            if "refresh_token" in answer.json():
+                self.system.secrets.add(answer.json()["refresh_token"])
         return answer
+
+    @property
+    def credentials(self) -> dict[str, object]:
+        return {"email": self.email, "password": self.password}
 
     def fresh_token(self, **wishes: object) -> str:
         answer = self.log_in(**wishes)
@@ -177,14 +196,28 @@ class EmbeddedSystem(System):
 
     kind = "embedded"
 
-    def __init__(self, data: Path, **environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        workers: int = 1,
+        twins: dict[str, tuple[str, dict[str, str]]] | None = None,
+        **environment: dict[str, str],
+    ) -> None:
+        """`workers`: of every service. `twins`: further processes, by name: of which service, with which settings."""
         super().__init__()
+        self.workers = workers
         self._data = data
-        self._environment = environment
+        self._twins = {name: service for name, (service, _) in (twins or {}).items()}
+        several = {service: {"SIGNET_WORKERS": str(workers)} for service in ("auth", "profile", "orders")}
+        more = environment | {name: settings for name, (_, settings) in (twins or {}).items()}
+        self._environment = {name: several.get(name, {}) | more.get(name, {}) for name in several | more}
         self._holds = ExitStack()
 
     def __enter__(self) -> Self:
-        self.stack = self._holds.enter_context(EmbeddedStack(self._data, environment=self._environment))
+        self.stack = self._holds.enter_context(
+            EmbeddedStack(self._data, environment=self._environment, twins=self._twins)
+        )
         self.url = self.stack.url
         return self
 
@@ -202,17 +235,20 @@ class EmbeddedSystem(System):
         self.stack.start(service)
 
     def pause(self, service: str) -> None:
-        os.kill(self.stack.process(service).pid, signal.SIGSTOP)
+        os.killpg(self.stack.process(service).pid, signal.SIGSTOP)
 
     def resume(self, service: str) -> None:
-        os.kill(self.stack.process(service).pid, signal.SIGCONT)
+        os.killpg(self.stack.process(service).pid, signal.SIGCONT)
+
+    def replicas(self, service: str) -> list[str]:
+        return [self.stack.service_url(service)]
 
     def down_and_up(self) -> None:
         port = self.stack.addresses.ports["gateway"]
         self._holds.close()
         self.keep_logs()
         self.stack = self._holds.enter_context(
-            EmbeddedStack(self._data, gateway_port=port, environment=self._environment)
+            EmbeddedStack(self._data, gateway_port=port, environment=self._environment, twins=self._twins)
         )
 
     def create_administrator(self, email: str, name: str, password: str) -> subprocess.CompletedProcess[str]:

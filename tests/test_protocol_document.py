@@ -66,7 +66,11 @@ def applications(tmp_path_factory: pytest.TempPathFactory) -> list[FastAPI]:
     def common(name: str) -> dict[str, Any]:
         return {"port": 1, "database_url": f"sqlite+aiosqlite:///{data}/{name}.db", "issuer": "http://localhost:8080"}
 
-    remote: dict[str, Any] = {"jwks_uri": "http://localhost:1/", "key_set_file": data / "keys.json"}
+    remote: dict[str, Any] = {
+        "jwks_uri": "http://localhost:1/",
+        "key_set_file": data / "keys.json",
+        "revocations_mode": "plain",
+    }
     secrets: dict[str, Any] = {"key_encryption_key_file": data / "key"}
     onwards: dict[str, Any] = {"token_endpoint": "http://localhost:1/", "profile_url": "http://localhost:1"}
     return [

@@ -146,10 +146,8 @@ def test_the_data_stays_locked_until_the_last_orphan_has_ended(tmp_path: Path, p
         import pathlib, sys
         from signet.data_directory import DataDirectory
         from signet.service_process import ServiceProcess
-        import signet.service_process as module
-        module.MODULES = {{"stubborn": "stubborn"}}
         data = DataDirectory(pathlib.Path({str(tmp_path / "data")!r})).__enter__()
-        process = ServiceProcess("stubborn", environment={{"PYTHONPATH": {str(tmp_path)!r}}},
+        process = ServiceProcess("stubborn", module="stubborn", environment={{"PYTHONPATH": {str(tmp_path)!r}}},
                                  log=data.root / "log", lock=data.lock)
         process.start()
         print(process.popen.pid, flush=True)

@@ -33,8 +33,13 @@ class Addresses:
         return f"http://{self.host}:{self.operations_port if service == 'gateway' else self.ports[service]}"
 
 
-def environment_of(service: str, addresses: Addresses, data: DataDirectory) -> dict[str, str]:
-    """Return the whole environment of one process. Nothing else is inherited: no proxy may stand in between."""
+def environment_of(
+    service: str, addresses: Addresses, data: DataDirectory, *, twin: str | None = None
+) -> dict[str, str]:
+    """Return the whole environment of one process. Nothing else is inherited: no proxy may stand in between.
+
+    `twin`: the name of another process of that service, which has its data and a port of its own.
+    """
     inherited = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - what is handed on, not what this command is set by
@@ -42,7 +47,7 @@ def environment_of(service: str, addresses: Addresses, data: DataDirectory) -> d
     }
     own = {
         "SIGNET_HOST": addresses.host,
-        "SIGNET_PORT": str(addresses.ports[service]),
+        "SIGNET_PORT": str(addresses.ports[twin or service]),
         "SIGNET_LOG_LEVEL": "INFO",
     }
     if service == "gateway":
@@ -58,6 +63,8 @@ def environment_of(service: str, addresses: Addresses, data: DataDirectory) -> d
     else:
         own["SIGNET_JWKS_URI"] = f"{addresses.internal_url('auth')}/.well-known/jwks.json"
         own["SIGNET_KEY_SET_FILE"] = str(data.of(service) / "key-set.json")
+        own["SIGNET_REVOCATIONS_URL"] = f"{addresses.internal_url('auth')}/revocations"
+        own["SIGNET_REVOCATIONS_FOLDER"] = str(data.of(service) / "revocations")
     if service == "orders":
         own["SIGNET_TOKEN_ENDPOINT"] = f"{addresses.internal_url('auth')}/oauth/token"
         own["SIGNET_PROFILE_URL"] = addresses.internal_url("profile")

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from signet.environment import MODULES
 from signet.failure import Failure
 
 STOP_SECONDS = 15.0
@@ -16,10 +15,11 @@ STOP_SECONDS = 15.0
 
 
 class ServiceProcess:
-    """A service that runs, or does not, and can be started again. Its output goes to `log`."""
+    """A module that runs as a process, or does not, and can be started again. Its output goes to `log`."""
 
-    def __init__(self, name: str, *, environment: Mapping[str, str], log: Path, lock: int) -> None:
+    def __init__(self, name: str, *, module: str, environment: Mapping[str, str], log: Path, lock: int) -> None:
         self.name = name
+        self._module = module
         self._environment = environment
         self._log = log
         self._lock = lock
@@ -46,7 +46,7 @@ class ServiceProcess:
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own modules, by name
                 # -P: a file in the current directory that is named like a module is not taken for it.
-                [sys.executable, "-P", "-m", "signet.attended", MODULES[self.name]],
+                [sys.executable, "-P", "-m", "signet.attended", self._module],
                 env=dict(self._environment),
                 stdin=subprocess.PIPE,  # held open and never written to: it closes when this process ends
                 stdout=output,

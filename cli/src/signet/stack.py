@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from signet.data_directory import DataDirectory
-from signet.environment import SERVICES, Addresses, environment_of
+from signet.environment import MODULES, SERVICES, Addresses, environment_of
 from signet.failure import Failure
 from signet.ports import free_ports, require_free
 from signet.service_process import ServiceProcess
@@ -29,8 +29,9 @@ class EmbeddedStack:
     """Auth, profile, orders and the gateway, running between `with` and its end.
 
     None of the processes outlives this one, however it ends. Services listen on free ports; the gateway listens on
-    `gateway_port`, or on a free one. `environment` sets more variables for a service:
-    `{"auth": {"SIGNET_ACCESS_TOKEN_LIFE": "3"}}`.
+    `gateway_port`, or on a free one. `environment` sets more variables for a process:
+    `{"auth": {"SIGNET_ACCESS_TOKEN_LIFE": "3"}}`. `twins` are further processes of services, on the same data, which
+    the gateway does not know: `{"plain-orders": "orders"}`.
 
     Entering raises DataInUseError, PortTakenError, StartFailedError (the log's end is its excerpt) or OSError, and then
     nothing is left running.
@@ -43,12 +44,14 @@ class EmbeddedStack:
         gateway_port: int | None = None,
         host: str = "127.0.0.1",
         environment: Mapping[str, Mapping[str, str]] | None = None,
+        twins: Mapping[str, str] | None = None,
         start_seconds: float = START_SECONDS,
     ) -> None:
         self.data = DataDirectory(data)
         self._host = host
         self._gateway_port = gateway_port
         self._more_environment = environment or {}
+        self._services = {**{name: name for name in SERVICES}, **(twins or {})}
         self._start_seconds = start_seconds
         self._processes: dict[str, ServiceProcess] = {}
         self._addresses: Addresses | None = None
@@ -126,21 +129,23 @@ class EmbeddedStack:
             time.sleep(0.1)
 
     def _choose_addresses(self) -> None:
-        *ports, door, operations = free_ports(len(SERVICES) + 1, host=self._host)
+        *free, operations = free_ports(len(self._services) + 1, host=self._host)
+        ports = dict(zip(self._services, free, strict=True))
         if self._gateway_port is not None:
             require_free(self._host, self._gateway_port)
-            door = self._gateway_port
-        self._addresses = Addresses(self._host, dict(zip(SERVICES, [*ports, door], strict=True)), operations)
+            ports["gateway"] = self._gateway_port
+        self._addresses = Addresses(self._host, ports, operations)
 
     def _prepare(self) -> None:
         if self.data.lock is None:
             raise Failure("The data directory is not locked.")
-        for name in SERVICES:
-            self.data.prepare(name)
+        for name, service in self._services.items():
+            self.data.prepare(service)
             self.data.log(name).write_bytes(b"")
             self._processes[name] = ServiceProcess(
                 name,
-                environment=environment_of(name, self.addresses, self.data)
+                module=MODULES[service],
+                environment=environment_of(service, self.addresses, self.data, twin=name)
                 | dict(self._more_environment.get(name, {})),
                 log=self.data.log(name),
                 lock=self.data.lock,

@@ -217,6 +217,8 @@ def test_the_document_is_stable(issuer: FakeIssuer, trust: tuple[str, ...], insp
         "audiences",
         "audience_assumed",
         "jwks_uri",
+        "revocations_uri",
+        "revocations_seq",
         "checked_at",
         "characters",
         "bytes",

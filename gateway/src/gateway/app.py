@@ -112,5 +112,5 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     )
     operations = FastAPI(openapi_url=None)
     install_problem_handlers(operations)
-    operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}))
+    operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
     return TraceContext(CountRequests(AnswerErrors(gateway), metrics)), operations

@@ -72,6 +72,7 @@ async def pair(auth: Auth, tmp_path: Path) -> AsyncIterator[Pair]:
             issuer=ISSUER,
             jwks_uri="http://auth.test/.well-known/jwks.json",
             key_set_file=tmp_path / "key_set.json",
+            revocations_mode="plain",
             token_endpoint="http://auth.test/oauth/token",
             profile_url="http://profile.test",
             key_encryption_key_file=tmp_path / "orders-secrets" / "kek",

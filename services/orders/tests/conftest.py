@@ -87,6 +87,8 @@ def settings(tmp_path: Path, issuer: FakeIssuer, database_url: str, key_encrypti
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=tmp_path / "key_set.json",
+        revocations_url=issuer.feed_uri,
+        revocations_folder=tmp_path / "revocations",
         token_endpoint=TOKEN_ENDPOINT,
         profile_url=PROFILE_URL,
         key_encryption_key_file=key_encryption_key_file,
@@ -121,9 +123,19 @@ def start(bearer: Bearer) -> Start:
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://orders.test", headers=bearer()) as client,
         ):
+            await until_it_knows(client)
             yield client
 
     return running
+
+
+async def until_it_knows(client: httpx.AsyncClient, seq: int = 0) -> None:
+    """Wait until a service knows what has been revoked up to a seq, but not for ever: its issuer may be away."""
+    for _ in range(100):
+        readiness = (await client.get("/readyz")).json()
+        if readiness["checks"]["revocations"] == "ready" and readiness["revocations"]["seq"] >= seq:
+            break
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture

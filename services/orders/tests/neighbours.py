@@ -25,11 +25,11 @@ Behaviour = Literal["well", "down", "hang", "drip"]
 
 
 class Neighbours(httpx.AsyncBaseTransport):
-    """Carries what orders sends: to auth for the key set and the token endpoint, else to profile.
+    """Carries what orders sends: to auth for the key set, the feed and the token endpoint, else to profile.
 
     `auth` and `profile` say how they behave. `refusal`: the token endpoint's `error` and `reason`, in place of a token.
     `on_file`: the address that profile has of everyone. `answer`: status, headers and body of profile's answer, in
-    place of that. `seen`: what was asked, but for the key set. `waiting`: how many hang.
+    place of that. `seen`: what was asked, but for the key set and the feed. `waiting`: how many hang.
     """
 
     def __init__(self, issuer: FakeIssuer) -> None:
@@ -46,7 +46,7 @@ class Neighbours(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer, or do not."""
-        if request.url.path == "/.well-known/jwks.json":
+        if request.url.path in {"/.well-known/jwks.json", "/revocations"}:
             return await self._issuer.transport.handle_async_request(request)
         body = await request.aread()
         self.seen.append(request)

@@ -35,6 +35,8 @@ async def process(
         "SIGNET_ISSUER": settings.issuer,
         "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
         "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
+        "SIGNET_REVOCATIONS_URL": "http://127.0.0.1:1/revocations",
+        "SIGNET_REVOCATIONS_FOLDER": str(settings.revocations_folder),
         "SIGNET_TOKEN_ENDPOINT": "http://127.0.0.1:1/oauth/token",
         "SIGNET_PROFILE_URL": "http://127.0.0.1:1",
         "SIGNET_KEY_ENCRYPTION_KEY_FILE": str(settings.key_encryption_key_file),
@@ -54,8 +56,8 @@ async def process(
 
 
 async def until_alive(client: httpx.AsyncClient) -> None:
-    """Wait until the process listens; the test fails if that takes 20 s."""
-    async with asyncio.timeout(20):
+    """Wait until the process listens; the test fails if that takes a minute."""
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.get("/healthz")

@@ -213,6 +213,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "SIGNET_ISSUER": "https://issuer.test",
         "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
         "SIGNET_KEY_SET_FILE": str(folder / f"key-set-{port}.json"),
+        "SIGNET_REVOCATIONS_MODE": "plain",
         "SIGNET_TOKEN_ENDPOINT": "http://127.0.0.1:1/oauth/token",
         "SIGNET_PROFILE_URL": "http://127.0.0.1:1",
         "SIGNET_KEY_ENCRYPTION_KEY_FILE": str(folder / "secrets" / "kek"),

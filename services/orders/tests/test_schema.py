@@ -25,6 +25,7 @@ def orders(folder: str) -> FastAPI:
         issuer=ISSUER.issuer,
         jwks_uri=ISSUER.jwks_uri,
         key_set_file=Path(folder) / "key_set.json",
+        revocations_mode="plain",
         token_endpoint=TOKEN_ENDPOINT,
         profile_url=PROFILE_URL,
         key_encryption_key_file=Path(folder) / "kek",

@@ -1,5 +1,6 @@
 """The real service on a database of its own, SQLite or PostgreSQL, with a fake issuer in place of auth."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ def settings(new_database: NewDatabase, tmp_path: Path, issuer: FakeIssuer) -> S
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=tmp_path / "key_set.json",
+        revocations_url=issuer.feed_uri,
+        revocations_folder=tmp_path / "revocations",
     )
 
 
@@ -61,9 +64,19 @@ def start(bearer: Callable[..., dict[str, str]]) -> Callable[[FastAPI], Abstract
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://profile.test", headers=bearer()) as client,
         ):
+            await until_it_knows(client)
             yield client
 
     return running
+
+
+async def until_it_knows(client: httpx.AsyncClient, seq: int = 0) -> None:
+    """Wait until a service knows what has been revoked up to a seq, but not for ever: its issuer may be away."""
+    for _ in range(100):
+        readiness = (await client.get("/readyz")).json()
+        if readiness["checks"]["revocations"] == "ready" and readiness["revocations"]["seq"] >= seq:
+            break
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture

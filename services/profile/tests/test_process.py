@@ -37,6 +37,8 @@ async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.
         "SIGNET_ISSUER": settings.issuer,
         "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
         "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
+        "SIGNET_REVOCATIONS_URL": "http://127.0.0.1:1/revocations",
+        "SIGNET_REVOCATIONS_FOLDER": str(settings.revocations_folder),
         "SIGNET_LOG_LEVEL": "DEBUG",
     }
     command = (sys.executable, "-m", "profile_service")
@@ -52,8 +54,8 @@ async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.
 
 
 async def until_alive(client: httpx.AsyncClient) -> None:
-    """Wait until the process listens; the test fails if that takes 20 s."""
-    async with asyncio.timeout(20):
+    """Wait until the process listens; the test fails if that takes a minute."""
+    async with asyncio.timeout(60):
         while True:
             try:
                 await client.get("/healthz")

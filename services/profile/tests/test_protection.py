@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from services.profile.tests.conftest import until_it_knows
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -32,12 +33,15 @@ async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tupl
         issuer=issuer.issuer,
         jwks_uri=issuer.jwks_uri,
         key_set_file=folder / "key_set.json",
+        revocations_url=issuer.feed_uri,
+        revocations_folder=folder / "revocations",
     )
     app = create_app(settings, network=issuer.transport)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://profile.test") as client,
     ):
+        await until_it_knows(client)
         yield issuer, client
 
 
@@ -135,6 +139,28 @@ async def test_a_restart_without_the_issuer_uses_the_set_on_disk(
     async with start(create_app(settings, network=issuer.transport)) as client:
         assert (await client.get("/api/profile")).status_code == 200
         assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_login_that_has_ended_is_refused_also_after_a_restart_without_the_issuer(
+    settings: Settings, issuer: FakeIssuer, start: Start, bearer: Bearer
+) -> None:
+    """Its token has minutes to live, and its signature is good; another login of the same person goes on."""
+    token, other = bearer(sid="ended"), bearer(sid="other")
+    async with start(create_app(settings, network=issuer.transport)) as client:
+        assert (await client.get("/api/profile", headers=token)).status_code == 200
+        await until_it_knows(client, issuer.revoke(sid="ended"))
+        await refused_is_one_and_not_the_other(client, token, other)
+    issuer.behaviour = issuer.feed.behaviour = "down"
+    async with start(create_app(settings, network=issuer.transport)) as client:
+        await refused_is_one_and_not_the_other(client, token, other)
+
+
+async def refused_is_one_and_not_the_other(
+    client: httpx.AsyncClient, ended: dict[str, str], other: dict[str, str]
+) -> None:
+    refused = await client.get("/api/profile", headers=ended)
+    assert (refused.status_code, refused.json()["reason"]) == (401, "login_ended")
+    assert (await client.get("/api/profile", headers=other)).status_code == 200
 
 
 async def test_without_any_keys_the_answer_is_503_and_not_401(app: FastAPI, issuer: FakeIssuer, start: Start) -> None:

@@ -23,6 +23,7 @@ def profile(folder: str) -> FastAPI:
         issuer=ISSUER.issuer,
         jwks_uri=ISSUER.jwks_uri,
         key_set_file=Path(folder) / "key_set.json",
+        revocations_mode="plain",
     )
     return create_app(settings, network=ISSUER.transport)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import logging
 import os
 import re
 import sys
@@ -67,6 +68,9 @@ def token(
     audience: Annotated[
         str | None, typer.Option(help="Which service is asked; otherwise each that the token names.")
     ] = None,
+    revocations: Annotated[
+        str | None, typer.Option(help="URL of the issuer's feed of revocations; without it none is asked.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Take a token apart, and say check by check what a Signet service would say to it.
@@ -80,7 +84,9 @@ def token(
     text = _BEFORE_A_TOKEN.sub("", text, count=1)
     if not text:
         raise Failure("There is no token: give it on standard input.", status=2)
-    report = asyncio.run(inspect_token(text, jwks=jwks, issuer=issuer, audience=audience))
+    # What went wrong with the feed is told in the report.
+    logging.getLogger("token_verification").addHandler(logging.NullHandler())
+    report = asyncio.run(inspect_token(text, jwks=jwks, issuer=issuer, audience=audience, revocations=revocations))
     if json:
         print(json_document(report.as_json()))
     else:

@@ -92,6 +92,12 @@ def _ground(report: TokenReport) -> Iterator[tuple[str, str, str]]:
         yield "keys", visible(keys.jwks_uri), "not to be had"
     else:
         yield "keys", visible(keys.jwks_uri), f"{len(keys.usable)} usable"
+    if report.revocations_uri is None or report.feed is None:
+        yield "revocations", "not asked", "name the issuer's feed by --revocations"
+    elif report.feed.complete:
+        yield "revocations", visible(report.revocations_uri), f"{report.feed.remembered} as of {report.feed.seq}"
+    else:
+        yield "revocations", visible(report.revocations_uri), "not to be had"
 
 
 def _show_step(page: Page, told: Told) -> None:
@@ -131,4 +137,5 @@ def _verdict(report: TokenReport) -> Iterator[Text]:
         yield Text("Name the keys by --jwks and the URL of the key set, or of an issuer that you trust.", "dim")
     else:
         yield Text.assemble(("Cannot tell: ", "bold yellow"), visible(refusal.detail))
-        yield Text("A service that has no keys either answers 503 keys_unavailable; one that has, decides.", "dim")
+        lacks = "no keys" if refusal.reason == "keys_unavailable" else "never read the feed"
+        yield Text(f"A service that has {lacks} either answers 503 {refusal.reason}; one that has, decides.", "dim")

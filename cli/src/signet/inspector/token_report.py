@@ -5,11 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from signet.failure import Failure
 from signet.inspector.asking import NotFetchedError, ask
+from signet.inspector.feed import read_once
 from signet.inspector.key_set_report import keys_of
 from signet.inspector.published_key import PublishedKey
 from signet.inspector.words import value_as_json
-from token_verification import AccessTokenVerifier, InvalidToken, KeysUnavailable, VerificationError
+from token_verification import (
+    AccessTokenVerifier,
+    InvalidToken,
+    KeysUnavailable,
+    RevocationFeed,
+    RevocationsUnavailable,
+    VerificationError,
+)
 from token_verification.claims import REQUIRED
 from token_verification.compact_jws import json_object, split_compact_jws
 from token_verification.explanation import Explanation, Finding, explain
@@ -38,6 +47,9 @@ class Keys:
 
     def known(self, key_id: str) -> VerificationKey | None:
         return None if self.usable is None else self.usable.get(key_id)
+
+    async def refresh(self, key_id: str) -> VerificationKey | None:
+        return self.known(key_id)  # fetched a moment ago
 
     async def find(self, key_id: str) -> VerificationKey | None:
         if self.usable is None:
@@ -79,6 +91,9 @@ class TokenReport:
     audiences: tuple[str, ...]
     """Whom it would be shown to; several only when they are assumed."""
     audience_assumed: bool
+    revocations_uri: str | None
+    feed: RevocationFeed | None
+    """What was read there; None if no feed was named, and then nothing is told of revocations."""
 
     @property
     def header(self) -> dict[str, Any] | None:
@@ -130,11 +145,11 @@ class TokenReport:
 
     @property
     def steps(self) -> tuple[Told, ...]:
-        """Every step, in order, but for those that would need the issuer's revocations."""
+        """Every step, in order; without a feed but for those that would need one."""
         return tuple(
             Told(finding, self._outcome(finding), self._note(finding))
             for finding in self.explanation.findings
-            if not finding.step.of_revocations
+            if self.feed is not None or not finding.step.of_revocations
         )
 
     @property
@@ -145,10 +160,12 @@ class TokenReport:
         return "not_checked" not in outcomes[:decisive]
 
     def _outcome(self, finding: Finding) -> Outcome:
-        if finding.passed:
-            return "passed"
-        if isinstance(finding.refusal, KeysUnavailable):
+        if isinstance(finding.refusal, KeysUnavailable | RevocationsUnavailable):
             return "not_checked"
+        if finding.passed:
+            # That it is not among what is known says nothing while not all is known.
+            unknown = finding.step.of_revocations and self.feed is not None and not self.feed.complete
+            return "not_checked" if unknown else "passed"
         if finding.refusal is not None:
             return "failed" if finding.refusal is self.refusal else "would_fail_too"
         waits_for_keys = any(
@@ -184,6 +201,8 @@ class TokenReport:
             "audiences": list(self.audiences),
             "audience_assumed": self.audience_assumed,
             "jwks_uri": self.keys.jwks_uri,
+            "revocations_uri": self.revocations_uri,
+            "revocations_seq": self.feed.seq if self.feed is not None and self.feed.complete else None,
             "checked_at": self.now,
             "characters": len(self.token),
             "bytes": sizes and dict(zip(("header", "payload", "signature"), sizes, strict=True)),
@@ -210,23 +229,30 @@ async def inspect_token(
     jwks: str | None,
     issuer: str | None,
     audience: str | None,
+    revocations: str | None = None,
     clock: Callable[[], float] = time.time,
 ) -> TokenReport:
     """Show a token to a verifier that trusts `issuer` and is `audience`, and report what each of its steps says.
 
     What is None is assumed: the token's own issuer and audiences. `jwks`: where the keys are, or the issuer whose
-    metadata says so; None leaves the signature unchecked. Raises Failure if it is no URL.
+    metadata says so; None leaves the signature unchecked. `revocations`: where the issuer's feed is; None leaves that
+    unasked. Raises Failure if either is no URL, or if there is a feed and no keys: its answers are signed.
     """
+    if revocations is not None and jwks is None:
+        raise Failure("A feed is signed: --revocations needs --jwks beside it.", status=2)
     keys = Keys() if jwks is None else await keys_at(jwks)
     said = _said(token)
     own = said.get("aud")
     named = [own] if isinstance(own, str) else own if isinstance(own, list) else []
     audiences = [audience] if audience is not None else [each for each in named if isinstance(each, str)]
     trusted = said.get("iss") if issuer is None else issuer
+    known_issuer = trusted if isinstance(trusted, str) else "any issuer"
+    feed = None if revocations is None else await read_once(revocations, issuer=known_issuer, key_set=keys)
     verifier = AccessTokenVerifier(
-        issuer=trusted if isinstance(trusted, str) else "any issuer",
+        issuer=known_issuer,
         audience=audiences[0] if audiences else "any resource server",
         key_set=keys,
+        revocations=feed,
         clock=clock,
     )
     return TokenReport(
@@ -237,6 +263,8 @@ async def inspect_token(
         issuer_assumed=issuer is None,
         audiences=tuple(audiences) or (verifier.audience,),
         audience_assumed=audience is None,
+        revocations_uri=revocations,
+        feed=feed,
     )
 
 

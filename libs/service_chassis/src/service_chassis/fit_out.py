@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from service_chassis.documentation import document_problems
 from service_chassis.head import AnswerHead
-from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, operations_router
+from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, Summary, operations_router
 from service_chassis.problems import AnswerErrors, install_problem_handlers
 from service_chassis.request_bodies import JsonBodies
 from service_chassis.tracing import TraceContext
@@ -25,10 +25,15 @@ def take_json(
     app.add_middleware(JsonBodies, media_types=media_types, forms=forms)
 
 
-def observe(app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> Metrics:
-    """Add the outer layer: probes, metrics, traces, the last answer to errors. Call it after verification is added."""
+def observe(
+    app: FastAPI, *, readiness: Mapping[str, ReadinessCheck], about: Mapping[str, Summary] | None = None
+) -> Metrics:
+    """Add the outer layer: probes, metrics, traces, the last answer to errors. Call it after verification is added.
+
+    `about`: what `/readyz` says besides, under names of its own.
+    """
     metrics = Metrics()
-    app.include_router(operations_router(metrics, readiness))
+    app.include_router(operations_router(metrics, readiness, about or {}))
     app.add_middleware(AnswerErrors)
     app.add_middleware(CountRequests, metrics=metrics)
     app.add_middleware(TraceContext)

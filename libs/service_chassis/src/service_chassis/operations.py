@@ -14,6 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 ReadinessCheck = Callable[[], Awaitable[str | None]]
 """Answers None when ready, or one sentence that says what is missing."""
 
+Summary = Callable[[], Mapping[str, object]]
+"""Says, as members of JSON, what a process knows at this moment: no check, but what an operator wants beside them."""
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -71,7 +74,9 @@ class CountRequests:
             self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)
 
 
-def operations_router(metrics: Metrics, readiness: Mapping[str, ReadinessCheck]) -> APIRouter:
+def operations_router(
+    metrics: Metrics, readiness: Mapping[str, ReadinessCheck], about: Mapping[str, Summary]
+) -> APIRouter:
     """Return the routes `/healthz` (alive), `/readyz` (can do its work) and `/metrics` (Prometheus text)."""
     router = APIRouter(include_in_schema=False)
 
@@ -84,6 +89,7 @@ def operations_router(metrics: Metrics, readiness: Mapping[str, ReadinessCheck])
         checks = {name: await check() or "ready" for name, check in readiness.items()}
         is_ready = all(state == "ready" for state in checks.values())
         body = {"ready": is_ready, "worker": str(os.getpid()), "checks": checks}
+        body |= {name: summary() for name, summary in about.items()}
         return JSONResponse(body, status_code=200 if is_ready else 503)
 
     @router.get("/metrics")

@@ -1,4 +1,4 @@
-"""What every resource server of Signet has alike: whose tokens count, the keys to verify them, and the verifier."""
+"""What every resource server of Signet has alike: whose tokens count, what has been revoked, and the verifier."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -6,37 +6,64 @@ from contextlib import AsyncExitStack
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Annotated, Literal, Self
 
 import httpx
 from fastapi import FastAPI
+from pydantic import Field, ValidationInfo, field_validator
 
+from service_chassis.fit_out import observe
+from service_chassis.followed_revocations import FollowedRevocations
 from service_chassis.operations import ReadinessCheck
 from service_chassis.settings import Seconds, ServiceSettings
-from token_verification import AccessTokenVerifier, RemoteKeySet
+from token_verification import AccessTokenVerifier, RemoteKeySet, RevocationFeed
 from token_verification.fastapi import protect
 
 
 class ResourceServerSettings(ServiceSettings):
-    """Durations are in seconds, and mean what the parameters of that name at RemoteKeySet and the verifier mean."""
+    """Durations are in seconds; each means what the parameter of its name means at who is named above it."""
 
     issuer: str
     """Whose tokens count: the public URL of the authorization server."""
-    jwks_uri: str
-    """Where its key set is fetched, inside the system."""
-    key_set_file: Path
-    """Where the last good key set lies, for a restart while the issuer is away."""
     audience: str
     """Who this service is to the tokens."""
-
     leeway: Seconds = 5.0
+    """Between the clocks of the issuer and this process."""
     max_token_life: Seconds = 600.0
+
+    # RemoteKeySet
+    jwks_uri: str
+    """Where the issuer's key set is fetched, inside the system."""
+    key_set_file: Path
+    """Where the last good key set lies, for a restart while the issuer is away."""
     key_set_max_age: Seconds = 300.0
     key_set_retry_first: Seconds = 1.0
     key_set_retry_last: Seconds = 30.0
     key_set_cooldown: Seconds = 10.0
     key_set_keep_for: Seconds = 3600.0
     key_set_deadline: Seconds = 3.0
+
+    # RevocationFeed
+    revocations_mode: Literal["follow", "strict", "plain"] = "follow"
+    """`plain` follows no feed: a login that has ended is honoured until its token expires."""
+    revocations_url: Annotated[str | None, Field(validate_default=True)] = None
+    """Where the issuer's feed of revocations is, inside the system. Only `plain` goes without."""
+    revocations_folder: Annotated[Path | None, Field(validate_default=True)] = None
+    """Where every process of this service keeps what it has learnt from the feed. Only `plain` goes without."""
+    revocations_wait: Annotated[int, Field(ge=1)] | None = None
+    revocations_patience: Seconds = 3.0
+    revocations_retry_first: Seconds = 0.1
+    revocations_retry_last: Seconds = 5.0
+    revocations_cooldown: Seconds = 10.0
+    revocations_max_age_for_changes: Seconds = 3.0
+    revocations_max_age: Seconds = 30.0
+
+    @field_validator("revocations_url", "revocations_folder")
+    @classmethod
+    def _only_plain_goes_without(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("revocations_mode") != "plain":
+            raise ValueError("is not set, and only SIGNET_REVOCATIONS_MODE=plain goes without")
+        return value
 
 
 class ResourceServer:
@@ -74,10 +101,12 @@ class ResourceServer:
             deadline=settings.key_set_deadline,
             wall_clock=clock,
         )
+        self._feed = self._feed_of(settings, clock)
         self._verifier = AccessTokenVerifier(
             issuer=settings.issuer,
             audience=settings.audience,
             key_set=self._key_set,
+            revocations=self._feed,
             leeway=settings.leeway,
             max_life=settings.max_token_life,
             clock=clock,
@@ -85,10 +114,12 @@ class ResourceServer:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Begin to fetch the keys."""
+        """Begin to fetch the keys and to follow the feed."""
         async with AsyncExitStack() as opening:
             await opening.enter_async_context(self.http)
             await opening.enter_async_context(self._key_set)
+            if self._feed is not None:
+                await opening.enter_async_context(self._feed)
             self._open = opening.pop_all()
         return self
 
@@ -102,7 +133,32 @@ class ResourceServer:
         """Deny every request to the application that has no good token, but for the routes that are public."""
         protect(app, self._verifier, public=public)
 
-    @property
-    def readiness(self) -> Mapping[str, ReadinessCheck]:
-        """What has to be there before a token can be verified, for `/readyz`."""
-        return {"keys": self._key_set.ready}
+    def observe(self, app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> None:
+        """Add the outer layer, with what verifying needs among the checks: call it after `protect`."""
+        followed = FollowedRevocations(self._feed)
+        checks = dict(readiness) | {"keys": self._key_set.ready}
+        if self._feed is not None:
+            checks["revocations"] = self._feed.ready
+        metrics = observe(app, readiness=checks, about={"revocations": followed.summary})
+        metrics.registry.register(followed)
+
+    def _feed_of(self, settings: ResourceServerSettings, clock: Callable[[], float]) -> RevocationFeed | None:
+        if settings.revocations_mode == "plain" or settings.revocations_url is None:
+            return None
+        return RevocationFeed(
+            settings.revocations_url,
+            issuer=settings.issuer,
+            key_set=self._key_set,
+            http=self.http,
+            journal=settings.revocations_folder,
+            mode=settings.revocations_mode,
+            wait=settings.revocations_wait,
+            patience=settings.revocations_patience,
+            retry_first=settings.revocations_retry_first,
+            retry_last=settings.revocations_retry_last,
+            cooldown=settings.revocations_cooldown,
+            leeway=settings.leeway,
+            max_age_for_changes=settings.revocations_max_age_for_changes,
+            max_age=settings.revocations_max_age,
+            wall_clock=clock,
+        )

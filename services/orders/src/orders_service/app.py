@@ -15,7 +15,7 @@ from orders_service.delivery import DeliveryAddresses
 from orders_service.orders import Orders, OrderStates, Placing
 from orders_service.settings import Settings
 from service_chassis.database import Database
-from service_chassis.fit_out import observe, take_json
+from service_chassis.fit_out import take_json
 from service_chassis.operations import OPERATIONS_ROUTES
 from service_chassis.resource_server import ResourceServer
 from service_chassis.tracing import outgoing_headers
@@ -95,8 +95,5 @@ def create_app(
     app.include_router(client_key_router(client_key, max_age=settings.client_key_set_max_age))
     take_json(app)
     resource_server.protect(app, public=PUBLIC_ROUTES)
-    observe(
-        app,
-        readiness={"database": database.ready, **resource_server.readiness, "client_key": client_key.ready},
-    )
+    resource_server.observe(app, readiness={"database": database.ready, "client_key": client_key.ready})
     return app

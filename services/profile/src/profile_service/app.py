@@ -11,7 +11,7 @@ from profile_service import endpoints
 from profile_service.profiles import Profiles
 from profile_service.settings import Settings
 from service_chassis.database import Database
-from service_chassis.fit_out import observe, take_json
+from service_chassis.fit_out import take_json
 from service_chassis.operations import OPERATIONS_ROUTES
 from service_chassis.resource_server import ResourceServer
 
@@ -53,5 +53,5 @@ def create_app(
     app.include_router(endpoints.router)
     take_json(app, media_types=endpoints.MEDIA_TYPES)
     resource_server.protect(app, public=PUBLIC_ROUTES)
-    observe(app, readiness={"database": database.ready, **resource_server.readiness})
+    resource_server.observe(app, readiness={"database": database.ready})
     return app
