@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jwt
 import pytest
+from services.auth.tests.conftest import PASSWORD
 from sqlalchemy import text
 from starlette.datastructures import Headers
 
+import token_verification
 from auth_service.endpoints.revocations import _preferred_wait
+from auth_service.first_administrator import create_first_administrator
 from auth_service.revocation_feed import RevocationNews
 from auth_service.revocations import RevocationKind, RevocationLog
 from service_chassis.database import Database, StorageUnavailable
@@ -278,6 +281,50 @@ async def test_an_answer_that_could_not_be_made_is_not_kept(auth: Auth, elsewher
         assert (refused.status_code, refused.json()["reason"]) == (503, "storage_unavailable")
     await database.close()
     assert (await said(auth, await ask(auth, 0)))["revoked"][0][1] == "a"
+
+
+async def test_a_key_is_revoked_by_an_answer_of_its_successor(
+    auth: Auth, elsewhere: RevocationLog, start: Start
+) -> None:
+    """Another key signs the answer that announces it, also at a replica that knew nothing of it a moment before."""
+    await create_first_administrator(auth.settings, email="root@example.com", name="Root", password=PASSWORD)
+    seq = (await said(auth, await ask(auth, 0)))["seq"]
+    async with start(clock=auth.clock) as other:
+        token = (await other.log_in("root@example.com", resource="urn:signet:auth")).json()["access_token"]
+        waiting = asyncio.create_task(ask(auth, seq, wait=30))
+        await everybody_waits(auth, 1)
+        kid = jwt.get_unverified_header((await ask(auth, 0)).text)["kid"]  # auth has just looked which key signs
+        authorization = {"Authorization": f"Bearer {token}"}
+        changed = await other.client.post(f"/admin/keys/{kid}/compromise", headers=authorization)
+        assert changed.status_code == 200, changed.text
+    answer = await asyncio.wait_for(waiting, 20)
+    assert jwt.get_unverified_header(answer.text)["kid"] != kid
+    assert (await said(auth, answer))["revoked"] == [["kid", kid, None]]
+
+
+async def test_the_library_follows(auth: Auth, elsewhere: RevocationLog) -> None:
+    """What any process appends, a resource server that follows this one knows without asking."""
+    issuer = auth.settings.issuer
+    url = "http://auth.test/.well-known/jwks.json"
+    async with (
+        token_verification.RemoteKeySet(url, issuer=issuer, http=auth.client, wall_clock=auth.clock) as key_set,
+        token_verification.RevocationFeed(
+            "http://auth.test/revocations",
+            issuer=issuer,
+            key_set=key_set,
+            http=auth.client,
+            journal=None,
+            wall_clock=auth.clock,
+        ) as feed,
+        asyncio.timeout(30),
+    ):
+        while await feed.ready() is not None:  # noqa: ASYNC110 -- nobody tells of it
+            await asyncio.sleep(0.02)
+        assert not feed.login_has_ended("a")
+        seq = await append(elsewhere, "a", "b")
+        while feed.seq < seq:  # noqa: ASYNC110 -- nobody tells of it
+            await asyncio.sleep(0.02)
+        assert [feed.login_has_ended(name) for name in "abc"] == [True, True, False]
 
 
 class LogInMemory:
