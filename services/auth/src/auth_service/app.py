@@ -168,6 +168,8 @@ def create_app(
             await database.close()
 
     app = FastAPI(title="Signet auth", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
+    # Found first: a thousand followers ask again at the same moment.
+    app.include_router(revocations_router(feed, longest_wait=settings.feed_longest_wait))
     app.include_router(accounts_router(accounts, trust_forwarded=settings.trust_forwarded))
     app.include_router(logins_router(logins, trust_forwarded=settings.trust_forwarded))
     app.include_router(
@@ -182,7 +184,6 @@ def create_app(
     app.include_router(tokens_router(clients, exchange))
     recent_login = requires_recent_login(max_age=settings.administrator_login_age, clock=clock)
     app.include_router(key_administration_router(key_transitions, recent_login=recent_login))
-    app.include_router(revocations_router(feed, longest_wait=settings.feed_longest_wait))
     take_json(app, forms={TOKEN_PATH})
     protect(app, verifier_for(OWN_RESOURCE), public=PUBLIC_ROUTES)
     readiness = {"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready}
