@@ -1,10 +1,12 @@
 """What a service has applied of a feed, on disk: it never forgets what it knew, whatever happens to its disk."""
 
+import asyncio
 import errno
 import fcntl
 import multiprocessing
 import os
 import stat
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -166,12 +168,24 @@ def _flipped(written: bytes) -> bytes:
         (_torn_row, ["a", "b"], 5),
         (_torn_then_more, ["a", "b", "later"], 5),
         (_flipped, ["a", "c"], 3),
+        (lambda written: written.replace(b" a\n", b" c\n"), ["b", "c"], 0),
         (_binary, ["a", "b"], 5),
         (lambda written: written.replace(b" b\n", b" \xff\n"), ["a", "\ufffd"], 3),
         (lambda written: written.replace(b"seq 5", b"seq 7"), ["a", "b"], 3),
         (lambda written: written.partition(b"seq 5")[0], ["a", "b"], 3),
     ],
-    ids=["whole", "cut", "torn", "torn-and-more", "flipped", "binary", "no-utf-8", "other-seq", "without-its-end"],
+    ids=[
+        "whole",
+        "cut",
+        "torn",
+        "torn-and-more",
+        "flipped",
+        "flipped-early",
+        "binary",
+        "no-utf-8",
+        "other-seq",
+        "without-its-end",
+    ],
 )
 def test_a_damaged_file_vouches_for_no_more_than_it_has(
     damage: Callable[[bytes], bytes], ids: list[str], seq: int, start: Start, tmp_path: Path
@@ -185,7 +199,7 @@ def test_a_damaged_file_vouches_for_no_more_than_it_has(
     path.write_bytes(damage(path.read_bytes()))
     again = start(tmp_path)
     assert again.knows(*ids)
-    assert again.position == Position(seq, complete=True)
+    assert again.position == Position(seq, complete=seq > 0)
     # It was written anew at this start, so nothing that follows stands behind the damage.
     again.apply(["z"], Position(99, complete=True))
     again.journal.close()
@@ -389,13 +403,24 @@ async def test_no_place_for_a_journal_is_no_outage(issuer: FakeIssuer, time: Tim
 async def test_an_end_waits_for_what_is_being_written(
     issuer: FakeIssuer, time: Time, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that is stopped in the middle of a write lets that come to its end."""
+    """A service that is stopped in the middle of a write lets that come to its end before it closes the file."""
+    writing, disk_is_done = threading.Event(), threading.Event()
+
+    def slow(_: int) -> None:
+        writing.set()
+        assert disk_is_done.wait(30)
+
     async with running(issuer, time, journal=tmp_path) as service:
         await eventually(lambda: service.feed.complete)
-        before = service.feed.seq
+        monkeypatch.setattr(os, "fdatasync", slow)
         issuer.revoke(sid="ended")
-        await eventually(lambda: "ended" in service.feed._known.logins)
-        assert service.feed.seq == before
+        await eventually(writing.is_set)
+        assert (service.feed.seq, service.feed.login_has_ended("ended")) == (0, True)
+        leaving = asyncio.create_task(service.feed.__aexit__(None, None, None))
+        await asyncio.sleep(0.1)
+        assert not leaving.done()
+        disk_is_done.set()
+        await leaving
     known = RevocationSet()
     RevocationJournal(tmp_path, issuer=issuer.issuer).read(known)
     assert "ended" in known.logins
