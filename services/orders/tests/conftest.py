@@ -2,9 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from services.orders.tests.neighbours import PROFILE_URL, TOKEN_ENDPOINT, Neighbours
 from tests.postgresql_plugin import NewDatabase, Preparation
+from tests.resource_server_running import Bearer, Start, started
 
 from orders_service.app import create_app
 from orders_service.client_key import OwnClientKey
@@ -20,9 +20,6 @@ from service_chassis.database import Database
 from token_verification.testing import FakeIssuer
 
 ALL_SCOPES = "orders:read orders:write orders:ship profile:read"
-
-Bearer = Callable[..., dict[str, str]]
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 
 @pytest.fixture
@@ -115,27 +112,7 @@ def bearer(issuer: FakeIssuer) -> Bearer:
 @pytest.fixture
 def start(bearer: Bearer) -> Start:
     """Start a service for the length of a block, and give a client that has every scope."""
-
-    @asynccontextmanager
-    async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://orders.test", headers=bearer()) as client,
-        ):
-            await until_it_knows(client)
-            yield client
-
-    return running
-
-
-async def until_it_knows(client: httpx.AsyncClient, seq: int = 0) -> None:
-    """Wait until a service knows what has been revoked up to a seq, but not for ever: its issuer may be away."""
-    for _ in range(100):
-        readiness = (await client.get("/readyz")).json()
-        if readiness["checks"]["revocations"] == "ready" and readiness["revocations"]["seq"] >= seq:
-            break
-        await asyncio.sleep(0.01)
+    return lambda app: started(app, headers=bearer())
 
 
 @pytest.fixture

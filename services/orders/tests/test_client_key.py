@@ -7,13 +7,14 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.resource_server_running import Start
 
 from orders_service.app import create_app, own_client_key
 from orders_service.client_key import OwnClientKey
@@ -24,8 +25,6 @@ from token_verification import StaticKeySet
 from token_verification.client_assertion import ClientAssertions, ClientAssertionVerifier, ClientKey
 from token_verification.testing import FakeIssuer
 from token_verification.token_exchange import ExchangeUnavailable, TokenExchange
-
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 JWKS = "/.well-known/jwks.json"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from time import perf_counter
 
 import httpx
-from services.orders.tests.conftest import Start
 from services.orders.tests.neighbours import Neighbours
-from services.orders.tests.processes import free_port, process
+from services.orders.tests.processes import orders_process
 from sqlalchemy import text
+from tests.resource_server_running import Start, free_port
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
@@ -114,12 +114,12 @@ async def test_no_acknowledged_order_is_lost_or_doubled(
     working = [asyncio.create_task(client.work()) for client in clients]
     for _ in range(KILLS):
         began = perf_counter()
-        async with process(settings, port=port) as (running, http):
+        async with orders_process(settings, port=port) as (running, http):
             starts.append(await ready_after(began, running, http))
             await asyncio.sleep(moments.uniform(0.0, 0.4))
             running.kill()
             await running.wait()
-    async with process(settings, port=port):
+    async with orders_process(settings, port=port):
         for client in clients:
             client.stopped = True
         await asyncio.gather(*working)

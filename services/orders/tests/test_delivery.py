@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from services.orders.tests.conftest import Bearer, Start
 from services.orders.tests.neighbours import ADDRESS, Behaviour, Neighbours
 from structlog.testing import capture_logs
+from tests.resource_server_running import Bearer, Start
 
 from orders_service.app import create_app
 from orders_service.orders import Delivery

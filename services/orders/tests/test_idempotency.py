@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from services.orders.tests.conftest import Bearer, Start
 from services.orders.tests.neighbours import ADDRESS, Neighbours
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.resource_server_running import Bearer, Start
 
 from orders_service.app import create_app
 from orders_service.settings import Settings

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from fastapi import FastAPI
-from services.orders.tests.conftest import Bearer, Start
 from services.orders.tests.neighbours import Neighbours
+from tests.resource_server_running import Bearer, Start
 
 from orders_service.app import create_app
 from orders_service.settings import Settings

@@ -7,10 +7,10 @@ import signal
 import sys
 from pathlib import Path
 
-from services.orders.tests.conftest import Start
 from services.orders.tests.neighbours import Neighbours
-from services.orders.tests.processes import process
+from services.orders.tests.processes import orders_process
 from tests.postgresql_plugin import NewDatabase
+from tests.resource_server_running import Start
 
 from orders_service.app import create_app
 from orders_service.settings import Settings
@@ -26,7 +26,7 @@ async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
     token = issuer.token(scope="orders:read orders:write", name="Zacharias")
     forged = issuer.token()[:-8] + "forgedAA"
     bearer = {"Authorization": f"Bearer {token}"}
-    async with process(settings) as (running, client):
+    async with orders_process(settings) as (running, client):
         assert (await client.get("/readyz")).status_code == 200
         items = [{"sku": "LAMP-DESK", "quantity": 2}]
         answer = await client.post("/api/orders", json={"items": items}, headers=bearer)
@@ -53,7 +53,7 @@ async def test_two_processes_start_at_once_on_an_empty_database(
     fresh = settings.model_copy(update={"database_url": new_database(tmp_path / "new" / "orders.db")})
 
     async def readiness() -> object:
-        async with process(fresh) as (_, client):
+        async with orders_process(fresh) as (_, client):
             return (await client.get("/readyz")).json()["checks"]["database"]
 
     assert list(await asyncio.gather(readiness(), readiness())) == ["ready", "ready"]

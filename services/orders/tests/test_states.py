@@ -8,11 +8,11 @@ import alembic.config
 import httpx
 import pytest
 from fastapi import FastAPI
-from services.orders.tests.conftest import Bearer, Start
 from services.orders.tests.neighbours import Neighbours
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 from tests.postgresql_plugin import NewDatabase
+from tests.resource_server_running import Bearer, Start
 
 import orders_service
 import service_chassis

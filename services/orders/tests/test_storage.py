@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from services.orders.tests.conftest import Start
 from services.orders.tests.neighbours import Neighbours
 from sqlalchemy import text
 from tests.crowded_disk import CrowdedDisk
+from tests.resource_server_running import Start
 
 from orders_service.app import create_app
 from orders_service.settings import Settings

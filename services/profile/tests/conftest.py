@@ -1,14 +1,13 @@
 """The real service on a database of its own, SQLite or PostgreSQL, with a fake issuer in place of auth."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from tests.postgresql_plugin import NewDatabase
+from tests.resource_server_running import Bearer, Start, started
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -44,7 +43,7 @@ def app(settings: Settings, issuer: FakeIssuer) -> FastAPI:
 
 
 @pytest.fixture
-def bearer(issuer: FakeIssuer) -> Callable[..., dict[str, str]]:
+def bearer(issuer: FakeIssuer) -> Bearer:
     """Make the header of a caller; `claims` deviate from a good token with all scopes."""
 
     def header(**claims: object) -> dict[str, str]:
@@ -54,35 +53,13 @@ def bearer(issuer: FakeIssuer) -> Callable[..., dict[str, str]]:
 
 
 @pytest.fixture
-def start(bearer: Callable[..., dict[str, str]]) -> Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]:
+def start(bearer: Bearer) -> Start:
     """Start a service for the length of a block, and give a client that has every scope."""
-
-    @asynccontextmanager
-    async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://profile.test", headers=bearer()) as client,
-        ):
-            await until_it_knows(client)
-            yield client
-
-    return running
-
-
-async def until_it_knows(client: httpx.AsyncClient, seq: int = 0) -> None:
-    """Wait until a service knows what has been revoked up to a seq, but not for ever: its issuer may be away."""
-    for _ in range(100):
-        readiness = (await client.get("/readyz")).json()
-        if readiness["checks"]["revocations"] == "ready" and readiness["revocations"]["seq"] >= seq:
-            break
-        await asyncio.sleep(0.01)
+    return lambda app: started(app, headers=bearer())
 
 
 @pytest.fixture
-async def client(
-    app: FastAPI, start: Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
-) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: FastAPI, start: Start) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client, with every scope, of the running service."""
     async with start(app) as client:
         yield client

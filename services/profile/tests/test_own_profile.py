@@ -2,20 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from structlog.testing import capture_logs
+from tests.resource_server_running import Bearer, Start
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
 from token_verification.testing import FakeIssuer
-
-Bearer = Callable[..., dict[str, str]]
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 HOME = {"recipient": "Alice A.", "street": ["Ring 1"], "postal_code": "1010", "city": "Vienna", "country": "AT"}
 

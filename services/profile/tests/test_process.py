@@ -4,65 +4,13 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import httpx
-from fastapi import FastAPI
+from tests.resource_server_running import Start, process
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
 from token_verification.testing import FakeIssuer
-
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def process(settings: Settings) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
-    """Run the service for the length of a block; its `jwks_uri` leads nowhere."""
-    port = free_port()
-    environment = {
-        "PATH": os.defpath,
-        "DATABASE_URL": settings.database_url,
-        "SIGNET_PORT": str(port),
-        "SIGNET_ISSUER": settings.issuer,
-        "SIGNET_JWKS_URI": "http://127.0.0.1:1/jwks.json",
-        "SIGNET_KEY_SET_FILE": str(settings.key_set_file),
-        "SIGNET_REVOCATIONS_URL": "http://127.0.0.1:1/revocations",
-        "SIGNET_REVOCATIONS_FOLDER": str(settings.revocations_folder),
-        "SIGNET_LOG_LEVEL": "DEBUG",
-    }
-    command = (sys.executable, "-m", "profile_service")
-    running = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=5) as client:
-            await until_alive(client)
-            yield running, client
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.wait()
-
-
-async def until_alive(client: httpx.AsyncClient) -> None:
-    """Wait until the process listens; the test fails if that takes a minute."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await client.get("/healthz")
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-            else:
-                return
 
 
 async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
@@ -74,7 +22,7 @@ async def test_a_process_restarted_without_the_issuer_serves_and_logs_no_secret(
     token = issuer.token(scope="profile:read profile:write", name="Zacharias")
     forged = issuer.token()[:-8] + "forgedAA"
     bearer = {"Authorization": f"Bearer {token}"}
-    async with process(settings) as (running, client):
+    async with process("profile_service", settings) as (running, client):
         assert (await client.get("/readyz")).status_code == 200
         patch = {"display_name": "Quirinius", "bio": "Sesquipedalian"}
         answer = await client.patch("/api/profile", json=patch, headers=bearer | {"If-Match": "*"})
@@ -98,7 +46,7 @@ async def test_two_processes_start_at_once_on_a_database_that_does_not_exist(set
     """Both migrate, and neither fails."""
 
     async def readiness() -> object:
-        async with process(settings) as (_, client):
+        async with process("profile_service", settings) as (_, client):
             return (await client.get("/readyz")).json()["checks"]["database"]
 
     assert list(await asyncio.gather(readiness(), readiness())) == ["ready", "ready"]

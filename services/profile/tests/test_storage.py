@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import httpx
@@ -12,13 +11,12 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 from tests.crowded_disk import CrowdedDisk
+from tests.resource_server_running import Start
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
 from service_chassis.database import Database
 from token_verification.testing import FakeIssuer
-
-Start = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
 
 ANY = {"If-Match": "*"}
 
