@@ -60,6 +60,7 @@ class System(ABC):
         self.secrets: set[str] = set()
         """Everything used so far that no log may hold."""
         self._past_logs: dict[str, str] = {}
+        self.times_all_logins_ended = 0
         self._http = httpx.Client(
             # No connection is kept: what was open before an outage says nothing about what comes after.
             transport=httpx.HTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=0)),
@@ -83,6 +84,10 @@ class System(ABC):
     def person(self, name: str = "Ada") -> "Person":
         """Register somebody new."""
         return Person(self, name)
+
+    def forget_logins(self) -> None:
+        """Let everybody log in before their next request: all logins have ended."""
+        self.times_all_logins_ended += 1
 
     def close(self) -> None:
         self._http.close()
@@ -144,6 +149,7 @@ class Person:
             self.sub = answer.json()["sub"]
         self._token = ""
         self._old_at = 0.0
+        self._ended_before = 0
 
     def log_in(self, **wishes: object) -> httpx.Response:
         """Ask for a token; `wishes` are `resource` and `scope`."""
@@ -173,8 +179,9 @@ class Person:
 
     @property
     def token(self) -> str:
-        if monotonic() >= self._old_at:
+        if monotonic() >= self._old_at or self._ended_before < self.system.times_all_logins_ended:
             self._token = self.fresh_token()
+            self._ended_before = self.system.times_all_logins_ended
             self._old_at = monotonic() + 120
         return self._token
 

@@ -144,7 +144,7 @@ def down_for(system: System, work: Callable[[], None]) -> None:
 
 
 def test_a_backup_under_load_is_whole_and_comes_back(system: System, checkout: Checkout) -> None:
-    """Every order acknowledged before the backup began is back; what came after it is gone; tokens work as it says."""
+    """Every order acknowledged before the backup began is back; what came after it is gone; all logins have ended."""
     person, key_set = system.person("Grace"), system.get("/.well-known/jwks.json").content
     with orders_without_pause(person) as acknowledged:
         while len(acknowledged) < 5:
@@ -155,10 +155,13 @@ def test_a_backup_under_load_is_whole_and_comes_back(system: System, checkout: C
     last = person.order(("SEAL-BRASS", 1)).json()["id"]
     late = system.person("Late")
     assert during > len(before), "nothing was written meanwhile"
+    ended = person.token
     assert late.get("/api/orders").status_code == 200
 
     down_for(system, lambda: checkout.run(*blocks("Restore", checkout.kind)))
 
+    assert problem(system.get("/logins", token=ended)) == (401, "login_ended")
+    system.forget_logins()
     assert [person.get(f"/api/orders/{order}").status_code for order in before] == [200] * len(before)
     assert problem(person.get(f"/api/orders/{last}")) == (404, "not_found")
     assert problem(late.log_in()) == (401, "wrong_credentials")
@@ -217,7 +220,7 @@ def test_a_change_that_is_killed_loses_nothing(system: System) -> None:
         assert_opens_everything(file, database)
         before = file.read_bytes()
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    assert ended.stdout == f"{file} is new. Private keys sealed under it: 2.\n"
+    assert ended.stdout == f"{file} is new. Secrets sealed under it: 3.\n"
     assert len(file.read_bytes()) == 32
     assert_opens_everything(file, database)
     system.stop("auth")
@@ -228,7 +231,9 @@ def assert_opens_everything(file: Path, database: Path) -> None:
     sealing = KeyEncryptionKey.read(file)
     with closing(sqlite3.connect(database)) as connection:
         stored = connection.execute("SELECT kid, sealed_private_key FROM signing_keys").fetchall()
+        ((sealed_refresh_key,),) = connection.execute("SELECT sealed_key FROM refresh_key").fetchall()
     assert len(stored) == 2
+    assert sealing.open(sealed_refresh_key, label="refresh key 1")
     assert all(sealing.open(sealed, label=f"signing key {kid}") for kid, sealed in stored)
 
 
@@ -281,8 +286,10 @@ def test_a_lost_key_encryption_key_costs_the_private_keys_alone(tmp_path: Path) 
     file.unlink()
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("DELETE FROM signing_keys")
+        connection.execute("DELETE FROM refresh_key")
     assert asyncio.run(start_with("/login", **credentials)) == 200
-    assert "empty its table `signing_keys` (auth) or `client_key` (orders)" in section("Restore")
+    tables = "empty its tables `signing_keys` and `refresh_key` (auth) or `client_key` (orders)"
+    assert tables in section("Restore").replace("\n", " ")
 
 
 @pytest.mark.stack("embedded")

@@ -14,7 +14,12 @@ from service_chassis.problems import Problem
 EXACT: Mapping[str, str] = {
     "/register": "auth",
     "/login": "auth",
+    "/refresh": "auth",
+    "/logout": "auth",
+    "/logins": "auth",
+    "/password": "auth",
     "/oauth/token": "auth",
+    "/oauth/revoke": "auth",
     "/admin/keys": "auth",
     "/.well-known/jwks.json": "auth",
     "/.well-known/oauth-authorization-server": "auth",
@@ -25,7 +30,9 @@ EXACT: Mapping[str, str] = {
 """Public paths, and the name of the upstream that answers them, whatever the method."""
 
 PREFIXES: Mapping[str, str] = {
-    "/admin/keys/": "auth",
+    "/logout/": "auth",
+    "/logins/": "auth",
+    "/admin/": "auth",
     "/api/profiles/": "profile",
     "/api/orders/": "orders",
 }

@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, LargeBinary, MetaData, String, Table, insert, select
 
 from service_chassis.database import Database
-from service_chassis.key_change import change_key_encryption_key
+from service_chassis.key_change import SealedColumn, change_key_encryption_key
 from service_chassis.sealing import KeyEncryptionKey, KeysUnusable
 
 KEYS = Table(
@@ -47,9 +47,10 @@ asyncio.run(change(Dying(url), pathlib.Path(file), label))
 """
 
 
-async def change(database: Database, file: Path, label: object = str) -> int:
+async def change(database: Database, file: Path, label: Callable[[str], str] = str) -> int:
     try:
-        return await change_key_encryption_key(database, file, table=KEYS, label=label, exclusive="keys")  # type: ignore[arg-type]
+        column = SealedColumn(KEYS.c.sealed_private_key, KEYS.c.kid, label)
+        return await change_key_encryption_key(database, file, columns=[column], exclusive="keys")
     finally:
         await database.close()
 

@@ -48,10 +48,13 @@ class WatchedHasher(PasswordHasher):
         self.verified: list[Parameters] = []
         self.hashed = 0
         self.threads: set[int] = set()
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens in the world while a password is verified."""
 
     def verify(self, hash: str | bytes, password: str | bytes) -> Any:  # noqa: A002, ANN401 -- the library's signature
         self.verified.append(extract_parameters(hash if isinstance(hash, str) else hash.decode()))
         self.threads.add(threading.get_ident())
+        self.meanwhile()
         return super().verify(hash, password)
 
     def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:

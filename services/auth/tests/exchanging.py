@@ -11,8 +11,11 @@ import httpx
 import jwt
 from fastapi import FastAPI
 from services.auth.tests.key_replicas import Replica
+from sqlalchemy import insert
 
+from auth_service.accounts import insert_account
 from auth_service.app import create_app
+from auth_service.database import logins
 from auth_service.signing_keys import SigningKey
 from service_chassis.database import Database
 from token_verification.testing import FakeIssuer, json_bytes
@@ -44,6 +47,8 @@ class Exchanging:
     """No issuer here: it has keys, publishes them, and signs whatever it is told to."""
     key: SigningKey
     """The authorization server's own, to sign what it never would."""
+    sid: str
+    """An open login, of which such tokens are."""
 
     async def log_in(self, **wishes: Any) -> str:  # noqa: ANN401 -- as a login takes it
         """Return somebody's access token."""
@@ -100,7 +105,7 @@ class Exchanging:
             "iat": now,
             "exp": now + 300,
             "jti": "one",
-            "sid": "login",
+            "sid": self.sid,
             "auth_time": now,
             "scope": "profile:read orders:read",
         }
@@ -112,6 +117,17 @@ class Exchanging:
 def read(token: str) -> dict[str, Any]:
     """Return what a token says, its signature unread."""
     return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+async def _begin_a_login(database: Database, sid: str) -> None:
+    """Make the one of which `signed` tokens are."""
+    async with database.writing() as connection:
+        account = await insert_account(
+            connection, email=f"{sid}@example.com", name="Some", password_hash="", administrator=False, created_at=0
+        )
+        row = {"sid": sid, "sub": account.sub, "device": "", "address": "", "audience": "", "scope": ""}
+        times = {"created_at": 0, "last_used_at": 0, "ends_at": 4e9}
+        await connection.execute(insert(logins).values(row | times))
 
 
 @contextlib.asynccontextmanager
@@ -126,9 +142,10 @@ async def exchanging(auth: "Auth", service: FakeIssuer | None = None, **changes:
     keys = Replica(database, settings.key_encryption_key_file, auth.clock).keys
     await keys.open()
     signer = await keys.signer()
+    await _begin_a_login(database, sid := secrets.token_hex(8))
     await database.close()
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://auth.test") as client,
     ):
-        yield Exchanging(auth, app, client, service, signer)
+        yield Exchanging(auth, app, client, service, signer, sid)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
-@pytest.mark.parametrize("path", ["/login", "/register"])
+@pytest.mark.parametrize("path", ["/login", "/register", "/refresh"])
 @pytest.mark.parametrize(
     ("body", "media_type", "status", "reason"),
     [

@@ -36,7 +36,8 @@ async def test_a_token_has_exactly_the_claims_of_the_protocol(auth: Auth) -> Non
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     assert body == {"access_token": body["access_token"], "token_type": "Bearer", "expires_in": 300,
-                    "scope": FOR_EVERYONE}  # fmt: skip
+                    "scope": FOR_EVERYONE, "refresh_token": body["refresh_token"]}  # fmt: skip
+    assert len(body["refresh_token"]) == 43  # 256 bits
     published = (await auth.client.get("/.well-known/jwks.json")).json()["keys"]
     assert jwt.get_unverified_header(body["access_token"]) == {
         "alg": "RS256",
@@ -305,6 +306,7 @@ async def test_nothing_is_hashed_or_signed_in_the_event_loop(auth: Auth, monkeyp
     await asyncio.gather(*(auth.register(f"user{number}@example.com") for number in range(20)))
     await asyncio.gather(*(auth.log_in(f"user{number}@example.com") for number in range(20)))
     assert auth.hasher.threads
+    assert signed_in
     assert threading.get_ident() not in auth.hasher.threads | signed_in
 
 

@@ -54,6 +54,12 @@ def served_schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSche
         ("POST", "/login", GenerationMode.NEGATIVE),
         ("POST", "/register", GenerationMode.POSITIVE),
         ("POST", "/register", GenerationMode.NEGATIVE),
+        ("POST", "/refresh", GenerationMode.POSITIVE),
+        ("POST", "/refresh", GenerationMode.NEGATIVE),
+        ("POST", "/logout", GenerationMode.POSITIVE),
+        ("POST", "/logout", GenerationMode.NEGATIVE),
+        ("POST", "/oauth/revoke", GenerationMode.POSITIVE),
+        ("POST", "/oauth/revoke", GenerationMode.NEGATIVE),
         ("POST", "/oauth/token", GenerationMode.POSITIVE),
         ("POST", "/oauth/token", GenerationMode.NEGATIVE),
         ("GET", "/.well-known/jwks.json", GenerationMode.POSITIVE),
@@ -86,11 +92,19 @@ def test_every_endpoint_documents_its_refusals(served_schema: BaseSchema) -> Non
     assert sorted(paths) == [
         "/.well-known/jwks.json",
         "/.well-known/oauth-authorization-server",
+        "/admin/accounts/{sub}/disabled",
         "/admin/keys",
         "/admin/keys/rotate",
         "/admin/keys/{kid}/compromise",
         "/login",
+        "/logins",
+        "/logins/{sid}",
+        "/logout",
+        "/logout/everywhere",
+        "/oauth/revoke",
         "/oauth/token",
+        "/password",
+        "/refresh",
         "/register",
         "/revocations",
     ]
@@ -110,13 +124,16 @@ def test_the_token_endpoint_documents_its_form_and_its_refusals(served_schema: B
     operation = served_schema.raw_schema["paths"]["/oauth/token"]["post"]
     ((media_type, form),) = operation["requestBody"]["content"].items()
     assert media_type == "application/x-www-form-urlencoded"
-    assert sorted(form["schema"]["required"]) == [
-        "client_assertion",
-        "client_assertion_type",
-        "grant_type",
-        "resource",
-        "subject_token",
-        "subject_token_type",
+    assert [sorted(grant["required"]) for grant in form["schema"]["oneOf"]] == [
+        [
+            "client_assertion",
+            "client_assertion_type",
+            "grant_type",
+            "resource",
+            "subject_token",
+            "subject_token_type",
+        ],
+        ["client_id", "grant_type", "refresh_token"],
     ]
     responses = operation["responses"]
     assert sorted(responses) == ["200", "400", "401", "413", "415", "503"]

@@ -116,6 +116,17 @@ async def test_nothing_secret_is_in_the_log(tmp_path: Path) -> None:
         await client.post("/register", json=body)
         token = (await client.post("/login", json=credentials)).json()["access_token"]
         secrets += token.split(".")
+        used = (await client.post("/login", json=credentials)).json()["refresh_token"]
+        newest = (await client.post("/refresh", json={"refresh_token": used})).json()["refresh_token"]
+        newest = (await client.post("/refresh", json={"refresh_token": newest})).json()["refresh_token"]
+        await client.post("/refresh", json={"refresh_token": "tellnobodyofthis"})
+        await client.post("/refresh", json={"refresh_token": ["tellnobodyofthis"], newest: used})
+        await client.post("/oauth/revoke", data={"token": newest, "client_id": "signet"})
+        await client.post("/logout", json={"refresh_token": newest})
+        passwords = {"current_password": PASSWORD, "new_password": "tellnobodyeither"}
+        await client.put("/password", json=passwords, headers={"Authorization": f"Bearer {token}"})
+        credentials["password"] = passwords["new_password"]
+        secrets += [used, newest, "tellnobodyofthis", "tellnobodyeither"]
         await client.get("/nothing", headers={"Authorization": f"Bearer {token}"})
         await client.get("/nothing", headers={"Authorization": f"Bearer {token[:-9]}AAAAAAAAA"})
         await client.get(f"/nothing?access_token={token}", headers={"Authorization": f"Bearer {token}"})
@@ -197,3 +208,34 @@ async def _create_admin(
     email: str, password: str, *, env: dict[str, str], name: str = "Root"
 ) -> tuple[int | None, str, str]:
     return await command("create-admin", "--email", email, "--name", name, env=env, stdin=password.encode())
+
+
+async def test_all_logins_are_ended_by_command(tmp_path: Path) -> None:
+    """`end-all-logins` ends every login while the service runs, says how many, and the next time finds none."""
+    env = environment(tmp_path)
+    async with serving(tmp_path) as process, httpx.AsyncClient(base_url=process.url) as client:
+        body = {"email": EMAIL, "password": PASSWORD}
+        await client.post("/register", json=body | {"name": "Ada"})
+        ended = [(await client.post("/login", json=body)).json() for _ in range(3)]
+        database = {"DATABASE_URL": env["DATABASE_URL"]}  # it needs to know nothing else
+        status, out, said = await command("end-all-logins", env=database)
+        assert (status, said) == (0, "")
+        assert out.startswith("Logins ended: 3. Feed: 1")
+        for tokens in ended:
+            refused = await client.post("/refresh", json={"refresh_token": tokens["refresh_token"]})
+            assert refused.json()["reason"] == "invalid_grant"
+            refused = await client.get("/logins", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+            assert refused.json()["reason"] == "login_ended"
+        assert (await client.post("/login", json=body)).status_code == 200
+    with closing(sqlite3.connect(tmp_path / "data" / "auth.db", isolation_level=None)) as connection:
+        on_log = {sid for (sid,) in connection.execute("SELECT id FROM revocations WHERE kind = 'sid'")}
+        logins = {sid for (sid,) in connection.execute("SELECT sid FROM logins WHERE ended_at IS NOT NULL")}
+        assert len(on_log) == 3
+        assert on_log == logins
+        # As many as need several transactions.
+        connection.execute(
+            "WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 2500)"
+            " INSERT INTO logins SELECT 'more' || value, sub, '', '', '', '', 0, 0, 4e9, NULL FROM accounts, n"
+        )
+    status, out, _ = await command("end-all-logins", env=database)
+    assert (status, out.split(". ")[0]) == (0, "Logins ended: 2501")

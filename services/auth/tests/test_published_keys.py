@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,7 +57,7 @@ async def test_the_life_of_a_cached_key_set_is_a_setting(start: Start) -> None:
 
 
 async def test_the_metadata_says_what_there_is(auth: Auth) -> None:
-    """Issuer, key set, token endpoint and scopes; no endpoint and no grant that does not exist. [RFC 8414 section 2]"""
+    """Issuer, key set, endpoints and scopes; no endpoint and no grant that does not exist. [RFC 8414 section 2]"""
     answer = await auth.client.get("/.well-known/oauth-authorization-server")
     assert answer.headers["content-type"] == "application/json"
     metadata = answer.json()
@@ -64,19 +65,27 @@ async def test_the_metadata_says_what_there_is(auth: Auth) -> None:
     assert metadata["jwks_uri"] == "http://localhost:8080/.well-known/jwks.json"
     assert metadata["token_endpoint"] == "http://localhost:8080/oauth/token"
     assert metadata["response_types_supported"] == []
-    assert metadata["grant_types_supported"] == ["urn:ietf:params:oauth:grant-type:token-exchange"]
-    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
-    assert metadata["token_endpoint_auth_signing_alg_values_supported"] == ["RS256"]
+    assert metadata["revocation_endpoint"] == "http://localhost:8080/oauth/revoke"
+    grants = ["urn:ietf:params:oauth:grant-type:token-exchange", "refresh_token"]
+    assert metadata["grant_types_supported"] == grants
+    for endpoint in ("token_endpoint", "revocation_endpoint"):
+        assert metadata[f"{endpoint}_auth_methods_supported"] == ["private_key_jwt", "none"]
+        assert metadata[f"{endpoint}_auth_signing_alg_values_supported"] == ["RS256"]
     assert len(metadata["scopes_supported"]) == 9
-    assert [name for name in metadata if name.endswith("_endpoint")] == ["token_endpoint"]
+    assert [name for name in metadata if name.endswith("_endpoint")] == ["token_endpoint", "revocation_endpoint"]
 
 
 async def test_no_route_is_open_but_the_listed_ones(auth: Auth) -> None:
-    """Every route without a token is one that is listed as public, and every listed one exists."""
-    assert await unprotected_routes(auth.app) == PUBLIC_ROUTES
+    """Every route without a token is one that is listed as public, and every listed one exists.
+
+    Logging out is listed, and asks for a token by itself where none is in the body.
+    """
+    assert await unprotected_routes(auth.app) == PUBLIC_ROUTES - {"POST /logout"}
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/admin/keys", "/login/", "//login", "/.well-known/", "/register/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/admin/anything", "/login/", "//login", "/.well-known/", "/register/x"]
+)
 async def test_what_is_not_there_asks_for_a_token_first(auth: Auth, path: str) -> None:
     """A stranger cannot tell what auth has and has not."""
     answer = await auth.client.get(path)
@@ -85,7 +94,9 @@ async def test_what_is_not_there_asks_for_a_token_first(auth: Auth, path: str) -
 
 
 async def test_readiness_names_the_database_and_the_keys(auth: Auth) -> None:
-    """`/readyz` is 200 once the database answers and the keys are loaded."""
-    answer = await auth.client.get("/readyz")
+    """`/readyz` is 200 once the database answers, the keys are loaded and the log is watched."""
+    async with asyncio.timeout(30):
+        while (answer := await auth.client.get("/readyz")).status_code == 503:  # noqa: ASYNC110 -- as any prober
+            await asyncio.sleep(0.01)
     assert answer.status_code == 200
-    assert answer.json()["checks"] == {"database": "ready", "signing_keys": "ready"}
+    assert answer.json()["checks"] == dict.fromkeys(["database", "signing_keys", "revocations"], "ready")

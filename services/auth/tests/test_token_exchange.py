@@ -216,7 +216,7 @@ def test_nothing_grows(
         may_ask={"urn:signet:profile": tuple(allowed)},
     )
     subject = KEYS.claims(iat=NOW + began, exp=NOW + ends, auth_time=NOW + proved, scope=" ".join(held), name="Ada")
-    exchange = TokenExchange(tokens, verifier_for=verifier_for, clock=lambda: float(NOW))
+    exchange = TokenExchange(tokens, verifier_for=cast("Any", verifier_for), clock=lambda: float(NOW))
     possible = held & allowed & (held if asked is None else asked)
     may_be_given = bool(possible) and (asked is None or (bool(asked) and asked <= possible))
     lives = ends > 0 and 0 < ends - began <= 600

@@ -73,14 +73,18 @@ def problem_response(problem: Problem) -> Response:
     )
 
 
+def _answer(problem: Problem) -> Response:
+    if problem.status >= 500:
+        _log.warning("answered_unavailable", reason=problem.reason, detail=problem.detail)
+    return problem_response(problem)
+
+
 def install_problem_handlers(app: FastAPI) -> None:
     """Let the application answer everything it refuses with a problem document."""
 
     async def answer_problem(_: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 -- Starlette's handler type is wider than what it calls us with
-        if error.status >= 500:
-            _log.warning("answered_unavailable", reason=error.reason, detail=error.detail)
-        return problem_response(error)
+        return _answer(error)
 
     async def answer_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- same reason
@@ -130,7 +134,10 @@ def _field(location: tuple[str | int, ...]) -> str:
 
 
 class AnswerErrors:
-    """ASGI middleware: an error nobody foresaw is logged with its trace, and answered without it."""
+    """ASGI middleware: an error nobody foresaw is logged with its trace, and answered without it.
+
+    What other middleware refuses by a Problem, with no handler around it, gets that answer here.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -149,6 +156,10 @@ class AnswerErrors:
 
         try:
             await self._app(scope, receive, watching_send)
+        except Problem as refusal:
+            if started:
+                raise
+            await _answer(refusal)(scope, receive, send)
         except Exception:
             _log.exception("request_failed", method=scope["method"], path=scope["path"])
             if started:

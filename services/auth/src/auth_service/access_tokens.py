@@ -1,6 +1,7 @@
 """Access tokens, as this issuer makes them. [RFC 9068]"""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +34,20 @@ class AccessTokens:
         self._clock = clock
 
     async def issue(
-        self, *, sub: str, name: str, sid: str, audience: Sequence[str], scopes: Sequence[str]
+        self,
+        *,
+        sub: str,
+        name: str,
+        sid: str,
+        audience: Sequence[str],
+        scopes: Sequence[str],
+        auth_time: int,
+        login_ends_at: float,
     ) -> IssuedToken:
-        """Sign a token for a login that was proved with a password just now. [RFC 9068 section 2]"""
+        """Sign a token for a login that began with a password at `auth_time`, and not beyond its end, which is to come.
+
+        [RFC 9068 section 2]
+        """
         now = int(self._clock())
         return await self._sign(
             {
@@ -43,12 +55,12 @@ class AccessTokens:
                 "aud": list(audience),
                 "client_id": FIRST_PARTY_CLIENT,
                 "sid": sid,
-                "auth_time": now,
+                "auth_time": auth_time,
                 "scope": " ".join(scopes),
                 "name": name,
             },
             now=now,
-            ends_at=now + self._life,
+            ends_at=min(now + self._life, math.ceil(login_ends_at)),
         )
 
     async def exchange(

@@ -41,6 +41,8 @@ class Account:
     name: str
     password_hash: str
     administrator: bool
+    disabled: bool = False
+    password_changes: int = 0
 
 
 def normalise_email(written: str) -> str:
@@ -109,12 +111,30 @@ class Accounts:
         _log.info("account_registered", sub=account.sub)
         return account
 
+    async def of(self, sub: str) -> Account:
+        """Return the account of a subject that a verified token names."""
+        async with self._database.reading() as connection:
+            return Account(*(await connection.execute(_ACCOUNT.where(accounts.c.sub == sub))).one())
+
     async def find(self, email: str) -> Account | None:
         """Return the account with this normalised e-mail."""
         async with self._database.reading() as connection:
             found = await connection.execute(_ACCOUNT.where(accounts.c.email == email))
             row = found.first()
         return Account(*row) if row else None
+
+
+async def account_of(connection: AsyncConnection, sub: str) -> Account | None:
+    """Return the account of a subject, within a transaction."""
+    row = (await connection.execute(_ACCOUNT.where(accounts.c.sub == sub))).first()
+    return Account(*row) if row else None
+
+
+async def hold_account(connection: AsyncConnection, sub: str) -> Account | None:
+    """Return the account of a subject, and let nobody else change it, or begin or end all of its logins, meanwhile."""
+    held = _ACCOUNT.where(accounts.c.sub == sub).with_for_update(key_share=True)
+    row = (await connection.execute(held)).first()
+    return Account(*row) if row else None
 
 
 async def replace_hash(connection: AsyncConnection, account: Account, password_hash: str) -> None:
@@ -134,7 +154,15 @@ async def insert_account(
     return account
 
 
-_ACCOUNT = select(accounts.c.sub, accounts.c.email, accounts.c.name, accounts.c.password_hash, accounts.c.administrator)
+_ACCOUNT = select(
+    accounts.c.sub,
+    accounts.c.email,
+    accounts.c.name,
+    accounts.c.password_hash,
+    accounts.c.administrator,
+    accounts.c.disabled_at.is_not(None),
+    accounts.c.password_changes,
+)
 
 # The constraint decides whether an e-mail is free, so that two registrations at once cannot both find it so.
 _INSERT = text(

@@ -1,14 +1,17 @@
-"""Logins: from an e-mail and a password to an access token."""
+"""Logins: from an e-mail and a password to tokens, and from those to the next."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from auth_service.access_tokens import AccessTokens, IssuedToken
-from auth_service.accounts import Account, Accounts, replace_hash
+from auth_service.accounts import Account, Accounts, hold_account, replace_hash
 from auth_service.attempts import Attempts, email_pseudonym
+from auth_service.open_logins import OpenLogins
 from auth_service.passwords import Passwords
+from auth_service.refresh_tokens import RefreshTokens
 from auth_service.scopes import RESOURCES, InvalidScope, check_scopes_exist, choose_audience, grant_scopes
 from service_chassis.database import Database
 from service_chassis.problems import Problem
@@ -28,8 +31,16 @@ class WrongCredentials(Problem):
         )
 
 
+@dataclass(frozen=True)
+class IssuedTokens:
+    """What a client gets for a login: a token to show, and one to get the next by."""
+
+    access: IssuedToken
+    refresh_token: str
+
+
 class Logins:
-    """Starts logins."""
+    """Starts logins, and goes on with them."""
 
     def __init__(
         self,
@@ -39,14 +50,20 @@ class Logins:
         attempts: Attempts,
         passwords: Passwords,
         access_tokens: AccessTokens,
+        open_logins: OpenLogins,
+        refresh_tokens: RefreshTokens,
+        clock: Callable[[], float],
         resources: Sequence[str] = RESOURCES,
     ) -> None:
-        """`resources` are those that a token can be for."""
+        """`resources` are those that a token can be for; `clock` is seconds since the epoch."""
         self._database = database
         self._accounts = accounts
         self._attempts = attempts
         self._passwords = passwords
         self._access_tokens = access_tokens
+        self._open_logins = open_logins
+        self._refresh_tokens = refresh_tokens
+        self._clock = clock
         self._resources = resources
 
     async def log_in(
@@ -55,13 +72,15 @@ class Logins:
         email: str,
         password: str,
         address: str,
+        device: str,
         resources: Sequence[str] | None = None,
         scopes: Sequence[str] | None = None,
-    ) -> IssuedToken:
-        """Return a token for the account with this normalised e-mail; `address` is the client's.
+    ) -> IssuedTokens:
+        """Begin a login of the account with this normalised e-mail; `address` and `device` are the client's.
 
         Raises WrongCredentials, TooManyAttempts, Overloaded, InvalidTarget, InvalidScope. An unknown e-mail goes the
-        way of a wrong password, step by step: the same counters, the same query, the same hashing, the same answer.
+        way of a wrong password, step by step: the same counters, the same query, the same hashing, the same answer;
+        and so does an account that is disabled, whatever the password.
         """
         audience = choose_audience(resources, known=self._resources)
         check_scopes_exist(scopes or ())
@@ -76,23 +95,57 @@ class Logins:
             except (WrongCredentials, InvalidScope) as refusal:
                 _log.info("login_failed", account=email_pseudonym(email), reason=refusal.reason)
                 raise
-        token = await self._access_tokens.issue(
+        sid, now = secrets.token_hex(16), self._clock()
+        access = await self._access_tokens.issue(
             sub=account.sub,
             name=account.name,
-            sid=secrets.token_hex(16),
+            sid=sid,
             audience=audience,
             scopes=granted,
+            auth_time=int(now),
+            login_ends_at=now + self._open_logins.life,
         )
         async with self._database.writing() as connection:
             await self._attempts.forgive(connection, email)
+            held = await hold_account(connection, account.sub)
+            if held is None or held.disabled or held.password_changes != account.password_changes:
+                raise WrongCredentials  # it was right when it was verified, and no more
             if newer_hash:
                 await replace_hash(connection, account, newer_hash)
-        _log.info("login_succeeded", sub=account.sub)
-        return token
+            await self._open_logins.begin(
+                connection,
+                sid=sid,
+                sub=account.sub,
+                device=device,
+                address=address,
+                audience=audience,
+                scope=access.scope,
+                now=now,
+            )
+            refresh_token = await self._refresh_tokens.first(connection, sid)
+        _log.info("login_succeeded", sub=account.sub, sid=sid)
+        return IssuedTokens(access, refresh_token)
+
+    async def refresh(self, refresh_token: str, *, scopes: Sequence[str] | None = None) -> IssuedTokens:
+        """Go on with a login: its next tokens for its present refresh token, and for nothing more than it began with.
+
+        Raises InvalidGrant, TokenRefusal with invalid_scope, StorageUnavailable.
+        """
+        refreshed = await self._refresh_tokens.use(refresh_token, scopes=scopes)
+        access = await self._access_tokens.issue(
+            sub=refreshed.account.sub,
+            name=refreshed.account.name,
+            sid=refreshed.sid,
+            audience=refreshed.audience,
+            scopes=refreshed.scopes,
+            auth_time=refreshed.auth_time,
+            login_ends_at=refreshed.ends_at,
+        )
+        return IssuedTokens(access, refreshed.refresh_token)
 
     def _prove(self, account: Account | None, password: str) -> str | None:
-        """Verify the password, and hash it anew if need be: what takes a thread's time."""
+        """Verify the password, and return a newer hash of it if there should be one."""
         right = self._passwords.verify(password, account.password_hash if account else None)
-        if account is None or not right:
+        if account is None or account.disabled or not right:
             raise WrongCredentials
         return self._passwords.hash(password) if self._passwords.is_outdated(account.password_hash) else None

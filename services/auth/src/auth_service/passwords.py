@@ -27,8 +27,8 @@ _COMMON = common_passwords(shortest=SHORTEST)
 class UnacceptablePassword(Problem):
     """A new password breaks a rule. The rule is named, the password is not."""
 
-    def __init__(self, rule: str) -> None:
-        super().__init__(422, "invalid_body", f"The password {rule}.", errors=[{"field": "password", "message": rule}])
+    def __init__(self, rule: str, *, field: str) -> None:
+        super().__init__(422, "invalid_body", f"The password {rule}.", errors=[{"field": field, "message": rule}])
 
 
 class Overloaded(Unavailable):
@@ -38,18 +38,26 @@ class Overloaded(Unavailable):
         super().__init__("overloaded", "Too many people are logging in at this moment.", retry_after=1)
 
 
-def check_new_password(password: str, *, email: str, name: str) -> None:
-    """Raise UnacceptablePassword when nobody should have this password, or this person should not."""
-    length = len(_normalised(password))
-    if not SHORTEST <= length <= LONGEST:
-        raise UnacceptablePassword(f"must have {SHORTEST} to {LONGEST} characters")
+def check_new_password(password: str, *, email: str, name: str, field: str = "password") -> None:
+    """Raise UnacceptablePassword when nobody should have this password, or this person should not.
+
+    `field`: where it stands in the body.
+    """
+    if (rule := _broken_rule(password, email=email, name=name)) is not None:
+        raise UnacceptablePassword(rule, field=field)
+
+
+def _broken_rule(password: str, *, email: str, name: str) -> str | None:
+    if not SHORTEST <= len(_normalised(password)) <= LONGEST:
+        return f"must have {SHORTEST} to {LONGEST} characters"
     if any(unicodedata.category(character) == "Cc" for character in password):
-        raise UnacceptablePassword("must not contain control characters")
+        return "must not contain control characters"
     folded = _folded(password)
     if folded in _COMMON:
-        raise UnacceptablePassword("is one of the most common passwords")
+        return "is one of the most common passwords"
     if folded in {_folded(email), _folded(email.partition("@")[0]), _folded(name)}:
-        raise UnacceptablePassword("must not be the e-mail or the name")
+        return "must not be the e-mail or the name"
+    return None
 
 
 def argon2id() -> PasswordHasher:

@@ -39,12 +39,17 @@ def check_scopes_exist(asked: Iterable[str]) -> None:
         raise InvalidScope(f"A scope asked for is not known here. Known are {', '.join(SCOPES)}.")
 
 
+def allowed_scopes(*, administrator: bool) -> tuple[str, ...]:
+    """Return every scope that an account may have."""
+    return SCOPES if administrator else _FOR_EVERYONE
+
+
 def grant_scopes(asked: Iterable[str] | None, *, administrator: bool) -> tuple[str, ...]:
     """Return the scopes a token gets: those asked for, or all that the account may have.
 
     Raises InvalidScope when the account may not have one that was asked for.
     """
-    allowed = SCOPES if administrator else _FOR_EVERYONE
+    allowed = allowed_scopes(administrator=administrator)
     if asked is None:
         return allowed
     if not set(asked) <= set(allowed):

@@ -48,6 +48,12 @@ class Settings(ServiceSettings):
     """Verifiers refuse a token that lives longer: so long, whatever was signed has to be reckoned with."""
     access_token_life: WholeSeconds = 300
     key_set_max_age: WholeSeconds = 300
+    login_life: Seconds = 43_200.0
+    """How long after a password was given its login ends, whatever its owner does."""
+    refresh_idle_life: Seconds = 1800.0
+    """How long a login goes on without a refresh."""
+    refresh_grace: Annotated[float, Field(ge=0)] = 10.0
+    """How long a refresh token that was used still is what its parent leads to: for tabs that refresh side by side."""
     administrator_login_age: Seconds = 900.0
     """How long after they gave their password an administrator may still use the endpoints of administration."""
     key_rotate_every: Seconds = 86400.0
@@ -138,6 +144,13 @@ class StorageSettings(DatabaseSettings):
     """What a command on the database needs to know, and no more."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+
+class EndingSettings(StorageSettings):
+    """What the command needs to know that ends all logins."""
+
+    max_token_life: WholeSeconds = 600
+    leeway: Annotated[float, Field(ge=0)] = 5.0
 
 
 def _fault_of_issuer(issuer: str) -> str | None:

@@ -7,9 +7,10 @@ import structlog
 
 from auth_service.access_tokens import AccessTokens, IssuedToken
 from auth_service.clients import Service
+from auth_service.own_tokens import OwnTokens
 from auth_service.scopes import SCOPES
 from auth_service.token_refusals import TokenRefusal
-from token_verification import AccessToken, AccessTokenVerifier, InvalidToken
+from token_verification import AccessToken, InvalidToken
 
 _log = structlog.get_logger()
 
@@ -24,7 +25,7 @@ class TokenExchange:
         self,
         access_tokens: AccessTokens,
         *,
-        verifier_for: Callable[[str], AccessTokenVerifier],
+        verifier_for: Callable[[str], OwnTokens],
         clock: Callable[[], float],
     ) -> None:
         """`verifier_for` makes a verifier of this issuer's own tokens for an audience."""

@@ -23,7 +23,8 @@ def main() -> None:
         description="Replace the key in SIGNET_KEY_ENCRYPTION_KEY_FILE. Should it be cut off, run it again.",
     )
     if parser.parse_args().command == "change-key-encryption-key":
-        key_change.run("orders", table=client_key, label=label, exclusive="client_key")
+        column = key_change.SealedColumn(client_key.c.sealed_private_key, client_key.c.kid, label)
+        key_change.run("orders", columns=[column], exclusive="client_key")
     else:
         _serve()
 

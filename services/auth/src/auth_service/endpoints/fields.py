@@ -33,15 +33,30 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), _refusing_in
 """What services may greet a person by."""
 
 
-def _must_be_unicode(password: SecretStr) -> SecretStr:
+def _must_be_unicode(secret: SecretStr) -> SecretStr:
     # JSON can spell half of a surrogate pair, which no encoding can hold: unlike `str`, SecretStr lets it through.
-    if any("\ud800" <= character <= "\udfff" for character in password.get_secret_value()):
+    if any("\ud800" <= character <= "\udfff" for character in secret.get_secret_value()):
         raise PydanticCustomError("refused", "must be Unicode text")
-    return password
+    return secret
 
 
 Password = Annotated[SecretStr, Field(max_length=1024), AfterValidator(_must_be_unicode)]
 """A password as typed; longer ones than any rule allows are refused for everyone alike, whoever they say they are."""
+
+PRINTABLE = r"^[!-~]{1,100}$"
+"""What an id in a path can be at all; PostgreSQL takes no NUL."""
+
+RefreshToken = Annotated[SecretStr, Field(max_length=200), AfterValidator(_must_be_unicode)]
+"""A refresh token: 43 characters, of which no answer and no log says any."""
+
+_LONGEST_DEVICE = 200
+
+
+def client_device(request: Request) -> str:
+    """Return what the client says it is, by its User-Agent: printable, at most 200 characters, or "unknown"."""
+    said = request.headers.get("user-agent", "").strip()[:_LONGEST_DEVICE]
+    return "".join(character if character.isprintable() else "?" for character in said) or "unknown"
+
 
 # RFC 7239 section 4: for=192.0.2.1, for="192.0.2.1:4711", for="[2001:db8::1]", for="[2001:db8::1]:4711".
 _FOR = re.compile(r'(?i)(?:^|;)\s*for="?(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::\d+)?"?\s*(?:;|$)')

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from auth_service.endpoints.tokens import GRANT_TYPES
 from auth_service.scopes import SCOPES
 from auth_service.signing_keys import SigningKeys
 from service_chassis.conditional_requests import is_unchanged
-from token_verification.token_exchange import GRANT_TYPE
 
 JWK_SET_MEDIA_TYPE = "application/jwk-set+json"
 
@@ -37,7 +37,13 @@ _METADATA_SCHEMA = {"type": "object", "required": ["issuer", "token_endpoint", "
 
 
 def keys_router(
-    signing_keys: SigningKeys, *, issuer: str, jwks_uri: str, token_endpoint: str, max_age: int
+    signing_keys: SigningKeys,
+    *,
+    issuer: str,
+    jwks_uri: str,
+    token_endpoint: str,
+    revocation_endpoint: str,
+    max_age: int,
 ) -> APIRouter:
     """Return the routes of the key set and of the metadata; `max_age` is in seconds."""
     router = APIRouter(tags=["keys"])
@@ -75,9 +81,13 @@ def keys_router(
         "jwks_uri": jwks_uri,
         "scopes_supported": list(SCOPES),
         "response_types_supported": [],
-        "grant_types_supported": [GRANT_TYPE],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "grant_types_supported": list(GRANT_TYPES),
+        # "none" is the first-party client's, whose refresh tokens are all that it has to show.
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
+        "revocation_endpoint": revocation_endpoint,
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": ["RS256"],
     }
 
     @router.get(

@@ -1,0 +1,167 @@
+"""Logins as they stand in the database: begun, listed, and ended at once everywhere."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from auth_service.accounts import hold_account
+from auth_service.database import logins, refresh_tokens
+from auth_service.revocations import RevocationKind, RevocationLog
+from service_chassis.database import Database
+from service_chassis.problems import Problem
+
+_log = structlog.get_logger()
+
+MOST_LISTED = 200
+_TAKEN_AWAY = 5
+_ENDED_AT_A_TIME = 1000
+
+
+class NoSuchLogin(Problem):
+    """The caller has no such login that is open."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "not_found", "You have no open login of that id.")
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login, as its owner sees it: by `device`, what the client said it was. Times are seconds since the epoch."""
+
+    sid: str
+    device: str
+    address: str
+    created_at: int
+    last_used_at: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How many logins were ended, and the revocation log's seq, from which on every follower knows it."""
+
+    number: int
+    seq: int
+
+
+def is_open(now: float, *, idle_life: float) -> ColumnElement[bool]:
+    """Return the condition for a login that can still be used."""
+    return and_(_has_not_ended(now), logins.c.last_used_at > now - idle_life)
+
+
+def _has_not_ended(now: float) -> ColumnElement[bool]:
+    return and_(logins.c.ended_at.is_(None), logins.c.ends_at > now)
+
+
+async def end_logins(connection: AsyncConnection, which: ColumnElement[bool], *, now: float) -> list[str]:
+    """End those that have not ended, and return their ids, which go on the log in the same transaction.
+
+    Also those that nobody has used for long: another setting could otherwise bring them back to life.
+    """
+    ending = update(logins).where(which, _has_not_ended(now)).values(ended_at=now).returning(logins.c.sid)
+    return list((await connection.execute(ending)).scalars())
+
+
+class OpenLogins:
+    """Everybody's logins. `life`, `idle_life`: seconds from the password on, and without a refresh."""
+
+    def __init__(
+        self, database: Database, log: RevocationLog, *, life: float, idle_life: float, clock: Callable[[], float]
+    ) -> None:
+        self._database = database
+        self._log = log
+        self.life = life
+        self._idle_life = idle_life
+        self._clock = clock
+
+    async def begin(
+        self,
+        connection: AsyncConnection,
+        *,
+        sid: str,
+        sub: str,
+        device: str,
+        address: str,
+        audience: Sequence[str],
+        scope: str,
+        now: float,
+    ) -> None:
+        """Write a login down that begins `now`, and take away some that have ended by themselves."""
+        await connection.execute(
+            insert(logins).values(
+                sid=sid,
+                sub=sub,
+                device=device,
+                address=address,
+                audience=" ".join(audience),
+                scope=scope,
+                created_at=int(now),
+                last_used_at=now,
+                ends_at=now + self.life,
+            )
+        )
+        # More go than come. What another transaction is taking away is left to it.
+        over = select(logins.c.sid).where(logins.c.ends_at <= now).limit(_TAKEN_AWAY).with_for_update(skip_locked=True)
+        await connection.execute(delete(logins).where(logins.c.sid.in_(over)))
+
+    async def of(self, sub: str) -> list[Login]:
+        """Return somebody's open logins, the last used first, at most 200."""
+        now = self._clock()
+        listed = (
+            select(logins.c.sid, logins.c.device, logins.c.address, logins.c.created_at, logins.c.last_used_at)
+            .where(logins.c.sub == sub, is_open(now, idle_life=self._idle_life))
+            .order_by(logins.c.last_used_at.desc(), logins.c.sid)
+            .limit(MOST_LISTED)
+        )
+        async with self._database.reading() as connection:
+            return [Login(*row) for row in await connection.execute(listed)]
+
+    async def end(self, sub: str, sid: str) -> Ended:
+        """End one of somebody's logins. Raises NoSuchLogin when they have no such one that has not ended."""
+        async with self._log.writing() as connection:
+            ended = await end_logins(connection, and_(logins.c.sub == sub, logins.c.sid == sid), now=self._clock())
+            if not ended:
+                raise NoSuchLogin
+            seq = await self._log.append(connection, RevocationKind.LOGIN, ended)
+        _log.info("login_ended", sub=sub, sid=sid)
+        return Ended(len(ended), seq)
+
+    async def end_all(self, sub: str) -> Ended:
+        """End all logins of somebody."""
+        async with self._log.writing() as connection:
+            await hold_account(connection, sub)
+            ended = await end_logins(connection, logins.c.sub == sub, now=self._clock())
+            seq = await self._log.append(connection, RevocationKind.LOGIN, ended)
+        _log.info("logins_ended", sub=sub, number=len(ended))
+        return Ended(len(ended), seq)
+
+    async def knows(self, token_hash: bytes) -> bool:
+        """Tell whether a refresh token was ever given out for a login that is still remembered."""
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(refresh_tokens.c.sid).where(refresh_tokens.c.hash == token_hash))
+            return found.first() is not None
+
+    async def end_family(self, token_hash: bytes) -> Ended:
+        """End the login that a refresh token belongs to, whether it is used or not; if there is one, and it is open."""
+        of_token = select(refresh_tokens.c.sid).where(refresh_tokens.c.hash == token_hash).scalar_subquery()
+        async with self._log.writing() as connection:
+            ended = await end_logins(connection, logins.c.sid == of_token, now=self._clock())
+            seq = await self._log.append(connection, RevocationKind.LOGIN, ended)
+        if ended:
+            _log.info("login_ended", sid=ended[0])
+        return Ended(len(ended), seq)
+
+    async def end_everybodys(self) -> Ended:
+        """End all logins that there are, a thousand at a time; cut off in between, those before are ended."""
+        number, seq = 0, 0
+        while True:
+            async with self._log.writing() as connection:
+                now = self._clock()
+                some = select(logins.c.sid).where(_has_not_ended(now)).order_by(logins.c.sid).limit(_ENDED_AT_A_TIME)
+                ended = await end_logins(connection, logins.c.sid.in_(some), now=now)
+                seq = await self._log.append(connection, RevocationKind.LOGIN, ended)
+            if not ended:
+                return Ended(number, seq)
+            number += len(ended)
