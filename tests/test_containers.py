@@ -98,6 +98,13 @@ def test_services_have_no_way_out(composed: ComposedSystem, service: str) -> Non
     assert json.loads(docker("network", "inspect", network))[0]["Internal"] is True
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_name_that_is_gone_is_not_asked_for_long(composed: ComposedSystem, service: str) -> None:
+    """A stopped service has no name: its look-up ends after 2 s, which is less than a deadline, wherever it went."""
+    options = composed.inside(service, "grep ^options /etc/resolv.conf").stdout.split()
+    assert {"timeout:1", "attempts:2"} <= set(options)
+
+
 @pytest.mark.parametrize("owner", ["auth", "orders"])
 def test_secrets_are_readable_by_their_owner_alone(composed: ComposedSystem, owner: str) -> None:
     """Who has private keys made a key-encryption key at its first start, which only itself can read."""

@@ -50,6 +50,7 @@ class GatewaySettings(ProcessSettings):
     upstream_calls: Count = _UPSTREAM.calls
     upstream_queue_seconds: Seconds = _UPSTREAM.queue_seconds
     upstream_connect_seconds: Seconds = _UPSTREAM.connect_seconds
+    upstream_names_seconds: Seconds = _UPSTREAM.names_seconds
     upstream_answer_seconds: Seconds = _UPSTREAM.answer_seconds
     upstream_idle_seconds: Seconds = _UPSTREAM.idle_seconds
 
@@ -66,7 +67,10 @@ class GatewaySettings(ProcessSettings):
     def connection_limits(self) -> ConnectionLimits:
         """What a client's connection may cost."""
         return ConnectionLimits(
-            head_bytes=self.header_bytes, head_seconds=self.header_seconds, idle_seconds=self.client_idle_seconds
+            head_bytes=self.header_bytes,
+            head_seconds=self.header_seconds,
+            idle_seconds=self.client_idle_seconds,
+            unread_seconds=self.download_pause_seconds,
         )
 
     @property
@@ -76,6 +80,7 @@ class GatewaySettings(ProcessSettings):
             calls=self.upstream_calls,
             queue_seconds=self.upstream_queue_seconds,
             connect_seconds=self.upstream_connect_seconds,
+            names_seconds=self.upstream_names_seconds,
             answer_seconds=self.upstream_answer_seconds,
             body_bytes=self.body_bytes,
             upload_held_bytes=self.upload_held_bytes,

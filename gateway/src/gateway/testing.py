@@ -160,11 +160,13 @@ class Street:
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
 
-    async def upstream(self, answer: bytes | Answer = OK, *, keep: bool = True) -> tuple[RawUpstream, str]:
+    async def upstream(
+        self, answer: bytes | Answer = OK, *, keep: bool = True, host: str = "127.0.0.1", port: int = 0
+    ) -> tuple[RawUpstream, str]:
         upstream = RawUpstream(answer, keep=keep)
-        listening = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**20)
+        listening = await asyncio.start_server(upstream.serve, host, port, limit=2**20)
         self._stack.callback(listening.close)
-        return upstream, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        return upstream, f"http://{host}:{listening.sockets[0].getsockname()[1]}"
 
     async def app(self, app: object) -> str:
         """Serve an ASGI application as the services are served."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from gateway.name_lookup import NameLookup
 from service_chassis.problems import Problem, Unavailable
 
 
@@ -17,6 +18,10 @@ class UpstreamLimits:
     queue_seconds: float = 0.4
     """How long a call waits for its turn; above it 503."""
     connect_seconds: float = 1.0
+    """For looking up an upstream's name, and as long again for connecting; above it 504."""
+    names_seconds: float = 1.0
+    """How long addresses are used before their name is looked up again. When containers restart, one may get the
+    address that another had, and would get its requests, with the passwords in them."""
     answer_seconds: float = 2.4
     """From the last byte of the request until the answer's head, and between two pieces of its body; above it 504, or a
     broken connection if the answer has begun."""
@@ -73,7 +78,12 @@ def open_session(limits: UpstreamLimits) -> aiohttp.ClientSession:
     read from the environment, and no header invented. Deadlines are the exchange's own, but for connecting.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=limits.idle_seconds, ttl_dns_cache=10),
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=limits.idle_seconds,
+            resolver=NameLookup(limits.connect_seconds),
+            ttl_dns_cache=limits.names_seconds,  # type: ignore[arg-type]  # any number does
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
