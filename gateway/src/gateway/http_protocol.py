@@ -5,9 +5,10 @@ The guard stands before the parser and is not a setting of the server: `RequestF
 deadlines and the strict reading hold for the first request on a connection and for every later or pipelined one alike.
 
 Another ASGI server: keep `RequestFraming` and write this file anew as a wrapper of that server's protocol. What it has
-to do is what `data_received`, `_serve_next` and `_refuse` do here: pass bytes on only through `take`, one request at a
-time, watch the three durations of `ConnectionLimits`, and answer a refusal before closing. For a server whose
-connections cannot be wrapped in Python (granian, say), run the same `RequestFraming` in a stream proxy in front of it.
+to do is what `data_received`, `pause_writing`, `_serve_next` and `_refuse` do here: pass bytes on only through `take`,
+one request at a time, watch the durations of `ConnectionLimits`, and answer a refusal before closing. For a server
+whose connections cannot be wrapped in Python (granian, say), run the same `RequestFraming` in a stream proxy in front
+of it.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ class ConnectionLimits:
     linger_seconds: float = 2.0
     """How long a body that nobody wants any more is read and dropped, so that its sender gets to read the answer."""
     unread_seconds: float = 30.0
-    """How long a closing connection waits for its client to take what was written."""
+    """How long a client may take nothing of what was written for it; above it the connection is cut."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -76,6 +77,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._held = b""
         self._door.forget()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Mind that the client reads: whoever answers it waits until it does."""
+        super().pause_writing()
+        self._door.watch_reading(much_is_unread=True)
+
+    def resume_writing(self) -> None:
+        """Let the answer go on."""
+        super().resume_writing()
+        self._door.watch_reading(much_is_unread=False)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what belongs to the request under way; hold back what comes after it until it is answered."""

@@ -4,14 +4,41 @@ import asyncio
 from collections.abc import Callable
 
 
+class ReadingWatch:
+    """Cuts a connection whose client takes nothing of what was written for it; one that reads slowly is let be."""
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self._unread = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch from now on: within each such time something has to be taken."""
+        self.stop()
+        self._unread = self._transport.get_write_buffer_size()
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        if self._transport.get_write_buffer_size() < self._unread:
+            self.start()
+        else:
+            self._transport.abort()
+
+
 class LingeringTransport(asyncio.Transport):
     """A transport whose close lets the other side finish, but not for ever. [RFC 9112 section 9.6]
 
     Closing a socket that has unread bytes makes the kernel send a reset, and the reset can overtake the answer: a
     client that is still sending a body which was refused would see a broken connection and no reason. So where
     `mid_body()` says that more is coming, the sending side ends first, and the socket closes when the client does or
-    after `linger` seconds. A client that takes nothing of what was written keeps its closing connection for at most
-    `unread` seconds.
+    after `linger` seconds. A client that takes nothing of what was written for `unread` seconds loses the rest of it.
     """
 
     def __init__(self, inner: asyncio.Transport, *, mid_body: Callable[[], bool], linger: float, unread: float) -> None:
@@ -19,7 +46,7 @@ class LingeringTransport(asyncio.Transport):
         self._inner = inner
         self._mid_body = mid_body
         self._linger = linger
-        self._unread = unread
+        self._reading = ReadingWatch(inner, unread)
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
         # The hot path keeps the real method, without a frame of ours in between.
@@ -55,8 +82,16 @@ class LingeringTransport(asyncio.Transport):
         self._closing = True
         self._inner.abort()
 
+    def watch_reading(self, *, much_is_unread: bool) -> None:
+        """Mind whether the client reads, as long as much of what was written for it is unread."""
+        if much_is_unread:
+            self._reading.start()
+        elif not self.is_closing():
+            self._reading.stop()
+
     def forget(self) -> None:
         """Stop the clocks: the connection is gone."""
+        self._reading.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -65,4 +100,4 @@ class LingeringTransport(asyncio.Transport):
         unsent = self._inner.get_write_buffer_size()
         self._inner.close()
         if unsent:
-            self._timer = asyncio.get_running_loop().call_later(self._unread, self._inner.abort)
+            self._reading.start()
