@@ -111,7 +111,7 @@ def test_one_replica_is_enough(overlaid: OverlaidSystem, ada: Person, service: s
             assert _all_is_well(ada)
     finally:
         docker("start", victim)
-    eventually(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", victim).strip() == "healthy")
+    eventually(lambda: docker("inspect", "-f", "{{.State.Health.Status}}", victim).strip() == "healthy", within=90)
 
 
 def test_a_restart_of_the_server_is_survived(overlaid: OverlaidSystem, ada: Person) -> None:

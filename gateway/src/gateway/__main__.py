@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.http_protocol import guarded_protocol
 from gateway.settings import GatewaySettings
 from service_chassis.logs import configure_logging
-from service_chassis.server import listen, server
+from service_chassis.server import bind, server
 from service_chassis.settings import read_settings
 from service_chassis.workers import work_in_processes
 
@@ -20,7 +20,7 @@ from service_chassis.workers import work_in_processes
 async def serve(
     settings: GatewaySettings, door: socket.socket, internal: socket.socket, serving: Callable[[], None]
 ) -> bool:
-    """Serve on both listening sockets until a signal ends it; return whether the door ever opened."""
+    """Serve on both sockets until a signal ends it; return whether the door ever opened."""
     public_app, operations_app = create_app(settings)
     public = server(public_app, http=guarded_protocol(settings.connection_limits), serving=serving)
     operations = server(operations_app, lifespan=False)
@@ -39,15 +39,15 @@ def main() -> None:
     """Run the gateway: exit status 1 when a port is taken, 2 for wrong settings, 3 when it does not start."""
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", settings.log_level)
-    door = listen(settings.host, settings.port)
-    internal = listen(settings.operations_host, settings.operations_port)
+    door = bind(settings.host, settings.port)
+    internal = bind(settings.operations_host, settings.operations_port)
 
     def work(serving: Callable[[], None]) -> None:
         with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             if not runner.run(serve(settings, door, internal, serving)):
                 sys.exit(3)
 
-    work_in_processes(settings.workers, work)
+    work_in_processes(settings.workers, work, sockets=[door, internal])
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def make_app():
 
     @asynccontextmanager
     async def lifespan(_):
+        while pathlib.Path("slow").exists():
+            await asyncio.sleep(0.02)
         if broken.exists():
             raise OSError("no database")
         yield {WAKE: woken.set}
@@ -48,6 +50,13 @@ def make_app():
         pathlib.Path(f"{uuid.uuid4()}.waits-at-{os.getpid()}").touch()
         await asyncio.wait_for(woken.wait(), 60)
         return "woken"
+
+    @app.get("/work")
+    async def work():
+        pathlib.Path("at-work").touch()
+        while not pathlib.Path("finish").exists():
+            await asyncio.sleep(0.02)
+        return "done"
 
     take_json(app)
     observe(app, readiness={})
@@ -79,6 +88,13 @@ class Service:
         with contextlib.suppress(httpx.TransportError):
             return self.get("/healthz").status_code == 200
         return False
+
+    def takes_connections(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def pids(self, number: int) -> set[int]:
         """Return the workers that answer, having asked until there were so many."""
@@ -179,6 +195,30 @@ def wait_everywhere_and_end(service: Service) -> None:
     assert time.monotonic() - began < 8
     eventually(lambda: not any(map(runs, workers)))
     assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_who_cannot_serve_takes_no_connection(tmp_path: Path, workers: int) -> None:
+    """Neither before the application has started nor while the last requests are answered: clients may go elsewhere."""
+    (tmp_path / "slow").touch()
+    service = Service(tmp_path, workers)
+    try:
+        eventually(lambda: "Waiting for application startup" in service.log.read_text())
+        assert not service.takes_connections()
+        (tmp_path / "slow").unlink()
+        eventually(service.answers)
+        with ThreadPoolExecutor() as threads:
+            last = threads.submit(service.get, "/work")
+            eventually((tmp_path / "at-work").exists)
+            service.process.send_signal(signal.SIGTERM)
+            eventually(lambda: not service.takes_connections(), within=8)
+            assert service.process.poll() is None
+            (tmp_path / "finish").touch()
+            assert last.result().json() == "done"
+        assert service.process.wait(60) == -signal.SIGTERM
+    finally:
+        service.process.kill()
+        service.process.wait()
 
 
 def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:

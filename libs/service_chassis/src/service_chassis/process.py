@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 
 from service_chassis.database import StorageUnavailable, UnfitDatabase
 from service_chassis.sealing import KeysUnusable
-from service_chassis.server import listen, server
+from service_chassis.server import bind, server
 from service_chassis.settings import ProcessSettings
 from service_chassis.workers import work_in_processes
 
@@ -26,17 +26,17 @@ def serve(
     application does not start.
     """
     _run(prepare)
-    listener = listen(settings.host, settings.port)
+    bound = bind(settings.host, settings.port)
 
     def work(serving: Callable[[], None]) -> None:
         running = server(make_app(), serving=serving)
         # Ctrl-C has been obeyed by then: uvicorn raises it once more when everything has ended.
         with contextlib.suppress(KeyboardInterrupt):
-            running.run(sockets=[listener])
+            running.run(sockets=[bound])
         if not running.started:
             sys.exit(3)
 
-    work_in_processes(settings.workers, work)
+    work_in_processes(settings.workers, work, sockets=[bound])
 
 
 def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:

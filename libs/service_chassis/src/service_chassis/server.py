@@ -42,19 +42,22 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, or end the process with status 1 and a sentence that says why there is none."""
+def bind(host: str, port: int) -> socket.socket:
+    """Return a bound socket, or end the process with status 1 and a sentence that says why there is none.
+
+    It does not listen: the server has it listen once the application has started. Until then a client is refused, and
+    may turn to another replica, where it would otherwise wait in the queue of one that cannot serve yet.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(2048)
+        bound.bind((host, port))
     except OSError as error:
-        listener.close()
+        bound.close()
         sys.stderr.write(f"Cannot listen on {host} port {port}: {error.strerror}.\n")
         sys.exit(1)
-    return listener
+    return bound
 
 
 def server(

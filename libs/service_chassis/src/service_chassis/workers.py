@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
@@ -43,13 +43,16 @@ class _Worker:
     serves: bool = False
 
 
-def work_in_processes(number: int, work: Work) -> None:
-    """Do the work here if it is for one process, or in so many children. Ctrl-C is an end like any other."""
+def work_in_processes(number: int, work: Work, *, sockets: Sequence[socket.socket]) -> None:
+    """Do the work here if it is for one process, or in so many children. Ctrl-C is an end like any other.
+
+    `sockets`: which the work serves at.
+    """
     if number == 1:
         work(lambda: None)
         return
     with contextlib.suppress(KeyboardInterrupt):
-        Workers(number, work).run()
+        Workers(number, work, sockets).run()
 
 
 class Workers:
@@ -60,9 +63,10 @@ class Workers:
     workers are forked from it, and have what it has prepared.
     """
 
-    def __init__(self, number: int, work: Work) -> None:
+    def __init__(self, number: int, work: Work, sockets: Sequence[socket.socket]) -> None:
         self._number = number
         self._work = work
+        self._sockets = sockets
         self._workers: dict[int, _Worker] = {}
         self._signal: int | None = None
         self._cut_off_at: float | None = None
@@ -164,6 +168,9 @@ class Workers:
             return
         self._cut_off_at = time.monotonic() + END_SECONDS
         self._replace_at.clear()
+        # While anyone holds a listening socket open, connections queue there that nobody will serve.
+        for each in self._sockets:
+            each.close()
         for pid in self._workers:
             os.kill(pid, signal.SIGTERM)
 
