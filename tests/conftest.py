@@ -20,7 +20,7 @@ from tests.running_system import ROOT, EmbeddedSystem, Person, System
 
 from signet.ports import free_ports
 
-LAST = ("test_outage", "test_restart", "test_operations", "test_secrets")
+LAST = ("test_compromised_key", "test_outage", "test_restart", "test_operations", "test_secrets")
 """Modules that disturb the system, or ask what remained of it, in the order in which they run after all others."""
 
 STACK = os.environ.get("STACK", "")  # noqa: TID251 -- the tests' own one setting, read once

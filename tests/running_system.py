@@ -61,6 +61,7 @@ class System(ABC):
         """Everything used so far that no log may hold."""
         self._past_logs: dict[str, str] = {}
         self.times_all_logins_ended = 0
+        """How often all tokens issued until then have become worthless, also by the end of the key that signed them."""
         self._http = httpx.Client(
             # No connection is kept: what was open before an outage says nothing about what comes after.
             transport=httpx.HTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=0)),
