@@ -220,6 +220,19 @@ async def test_answers_are_not_signed_in_the_event_loop(auth: Auth, monkeypatch:
 
 
 @on_one_database
+async def test_an_answer_is_shared_for_a_second(auth: Auth) -> None:
+    """Whoever asks the same within that time gets the same, also where a second of the clock ends in it."""
+    auth.clock.now += 0.9
+    first = await ask(auth, 1)
+    auth.clock.now += 0.9
+    assert (await ask(auth, 1)).text == first.text
+    auth.clock.now += 0.1
+    later = await said(auth, await ask(auth, 1))
+    assert later["iat"] == (await said(auth, first))["iat"] + 1
+    assert await signatures(auth) == 2
+
+
+@on_one_database
 async def test_who_comes_when_all_places_are_taken_is_told_so(start: Start, auth: Auth) -> None:
     """503 with Retry-After, while whoever does not wait, or has something to get, is served."""
     async with start(feed_places=1) as small:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -15,6 +16,19 @@ from auth_service.signing_keys import SigningKey, SigningKeys
 
 ANSWER_TYPE: Final = "revocations+jwt"
 """The `typ` of an answer's header: it can never pass for an access token, nor one of those for an answer."""
+
+_SHARED_FOR: Final = 1.0
+"""Seconds in which all who ask the same get the same answer."""
+
+
+@dataclass(frozen=True)
+class _Shared:
+    begun_at: float
+    signing: asyncio.Task[bytes]
+
+    def is_young(self, now: float) -> bool:
+        # Not by whole seconds: of those who are let go together, some would have to wait for a second signature.
+        return 0 <= now - self.begun_at < _SHARED_FOR
 
 
 class RevocationFeed:
@@ -41,8 +55,7 @@ class RevocationFeed:
         self._answer_life = answer_life
         self._clock = clock
         self._signatures = 0
-        self._answers: dict[tuple[int, int, int], asyncio.Task[bytes]] = {}
-        self._answered_at = 0
+        self._answers: dict[tuple[int, int, int], _Shared] = {}
         # One of its own: whatever else is being signed or hashed, a revocation does not stand in line behind it.
         self._signer = ThreadPoolExecutor(1, thread_name_prefix="revocation-feed")
 
@@ -64,24 +77,23 @@ class RevocationFeed:
     async def answer(self, after: int, *, wait: int) -> bytes:
         """Return what was revoked after a seq, as a JWS: at once if there is something, else after `wait` seconds.
 
-        All who ask the same in the same second share one answer, and one signature. Raises StorageUnavailable,
+        All who ask the same within a second share one answer, and one signature. Raises StorageUnavailable,
         KeysUnavailable, and Unavailable when too many wait.
         """
         if wait:
             await self._news.wait(after, wait)
         else:
             await self._news.look()
-        now = int(self._clock())
-        if now != self._answered_at:
-            self._answers.clear()
-            self._answered_at = now
+        now = self._clock()
         question = (after, self._news.head, wait)
-        if question not in self._answers:
-            signing = asyncio.create_task(self._sign(after, wait=wait, now=now))
+        shared = self._answers.get(question)
+        if shared is None or not shared.is_young(now):
+            self._answers = {each: answer for each, answer in self._answers.items() if answer.is_young(now)}
+            signing = asyncio.create_task(self._sign(after, wait=wait, now=int(now)))
             signing.add_done_callback(functools.partial(self._forget_failure, question))
-            self._answers[question] = signing
+            shared = self._answers[question] = _Shared(now, signing)
         # Whoever gives up does not take the answer away from the others.
-        return await asyncio.shield(self._answers[question])
+        return await asyncio.shield(shared.signing)
 
     async def _sign(self, after: int, *, wait: int, now: int) -> bytes:
         page = await self._log.read(after)
@@ -100,7 +112,8 @@ class RevocationFeed:
         return await asyncio.get_running_loop().run_in_executor(self._signer, _signed, claims, key)
 
     def _forget_failure(self, question: tuple[int, int, int], signing: asyncio.Task[bytes]) -> None:
-        if (signing.cancelled() or signing.exception()) and self._answers.get(question) is signing:
+        shared = self._answers.get(question)
+        if (signing.cancelled() or signing.exception()) and shared is not None and shared.signing is signing:
             del self._answers[question]
 
 
