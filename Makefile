@@ -5,7 +5,7 @@ BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
 
-.PHONY: help up demo test check lint system lock clean
+.PHONY: help up demo test check lint bench system lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: .venv/.ready ## Measure what is promised of logins, keys and refreshes; QUICK=1 does less of each
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 system: .venv/.ready ## Run only the tests of the running system
 	@$(BIN)/pytest tests
