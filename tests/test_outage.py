@@ -3,11 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import pytest
 from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
 from tests.test_delivery import ADDRESS
+from tests.workers import Everyone
 
 SOON = 3.0 + 0.7
 """Seconds: the protocol's bound for a hanging upstream, and what a busy machine adds."""
@@ -64,6 +65,39 @@ def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
     assert kids(system) == published
     assert both_services_honour(system, token)
     assert both_services_honour(system, ada.fresh_token())
+
+
+@pytest.mark.parametrize("away", [stopped, hanging])
+def test_what_has_ended_stays_so_while_the_issuer_is_away(
+    system: System, away: Callable[[System, str], AbstractContextManager[None]]
+) -> None:
+    """Also at a service that restarts meanwhile. When auth is back, so is the feed, and all is as quick as before."""
+    person = system.person("Grace")
+    ended, other = (person.fresh_token() for _ in range(2))
+    with Everyone(system) as everyone:
+        acknowledged = log_out(system, ended)
+        everyone.refuses_soon(ended, "login_ended", since=acknowledged)
+    with away(system, "auth"):
+        for service in ("profile", "orders"):
+            system.stop(service)
+            system.start(service)
+        with Everyone(system) as restarted:
+            eventually(lambda: restarted.honours(other))
+            assert restarted.refuses(ended, "login_ended")
+    eventually(lambda: person.log_in().status_code == 200)
+    with Everyone(system) as everyone:
+        first, second = (person.fresh_token() for _ in range(2))
+        log_out(system, first)
+        eventually(lambda: everyone.refuses(first, "login_ended"))  # the feed is followed again
+        everyone.refuses_soon(second, "login_ended", since=log_out(system, second))
+        assert everyone.honours(other)
+
+
+def log_out(system: System, token: str) -> float:
+    """End a login, and return when that was acknowledged."""
+    answer = system.post("/logout", token=token)
+    assert answer.status_code == 200, answer.text
+    return monotonic()
 
 
 @pytest.mark.parametrize(
