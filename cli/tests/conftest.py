@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from signet.demo import PLAIN, TWINS
 from signet.stack import EmbeddedStack
 
 SIGNET = str(Path(sys.executable).with_name("signet"))
@@ -73,7 +74,7 @@ class Command:
 
     def wait_for(self, text: str) -> None:
         """Wait until the command has said something; fail with all that it said if it does not."""
-        seen = self._processes.eventually(lambda: text in self.said or self.process.poll() is not None, within=60)
+        seen = self._processes.eventually(lambda: text in self.said or self.process.poll() is not None, within=180)
         assert seen, self.said
         assert text in self.said, self.said
 
@@ -110,6 +111,6 @@ def run(tmp_path: Path, processes: Processes) -> Iterator[RunCommand]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """Run a stack that the tests of one file share; each leaves it complete."""
-    with EmbeddedStack(tmp_path_factory.mktemp("stack") / "data") as running:
+    """Run a stack that the tests of one file share, as the demo has it; each leaves it complete."""
+    with EmbeddedStack(tmp_path_factory.mktemp("stack") / "data", environment=PLAIN, twins=TWINS) as running:
         yield running

@@ -28,7 +28,7 @@ def test_every_step_comes_out_as_told_and_nothing_is_left(run: "RunCommand", tmp
     command = run("demo", TMPDIR=str(tmp_path / "temporary"))
     command.wait_for("End the issuer")
     services = command.services
-    assert command.process.wait(60) == 0, command.said
+    assert command.process.wait(180) == 0, command.said
     for number, (title, _) in enumerate(STORY, start=1):
         assert f"{number}. {title} ─" in command.said
     assert "Everything came out as told" in command.said
@@ -47,7 +47,7 @@ def test_a_step_that_does_not_come_out_as_told_makes_the_status_1(run: "RunComma
     command = run("demo", TMPDIR=str(tmp_path / "temporary"))
     command.wait_for("1. One door")
     os.kill(command.services["profile"], signal.SIGKILL)
-    assert command.process.wait(60) == 1, command.said
+    assert command.process.wait(180) == 1, command.said
     assert "← 502 Bad Gateway  ✗ expected 200, got 502" in command.said
     assert f"{len(STORY)}. What was shown" in command.said
     summary = command.said[command.said.index("Not everything came out as told:") :]
@@ -83,7 +83,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing(run: "RunCommand", tmp_path: 
 def test_a_terminal_without_its_characters_gets_the_story_all_the_same(run: "RunCommand") -> None:
     """Where arrows cannot be encoded they are replaced, and nothing breaks off."""
     command = run("demo", "--pause", PYTHONIOENCODING="ascii")
-    assert command.process.wait(60) == 0, command.said
+    assert command.process.wait(180) == 0, command.said
     assert "? POST /login" in command.said
 
 

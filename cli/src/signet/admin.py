@@ -17,26 +17,36 @@ def create_administrator(*, email: str, name: str, data: Path, compose: bool) ->
     The password comes from the terminal or standard input and goes to auth's standard input: it is never an argument,
     which other users of the machine could read. Raises Failure when auth refuses, with auth's own sentence.
     """
-    arguments = ["-m", "auth_service", "create-admin", f"--email={email}", f"--name={name}"]
     if compose:
         docker = shutil.which("docker")
         if docker is None:
             raise Failure("There is no `docker` command here, which --compose needs.")
-        _run([docker, "compose", "exec", "-T", "auth", "python", *arguments], environment=None)
+        command = [docker, "compose", "exec", "-T", "auth", "python"]
+        _run([*command, *_arguments(email, name)], environment=None, password=ask_for_password())
         return
     directory = DataDirectory(data)
     if not directory.database("auth").exists():
         raise Failure(
             f"There is no data in {directory.root} yet. Run `signet up` once, or name its directory with --data."
         )
+    make_administrator(directory, email=email, name=name, password=ask_for_password())
+
+
+def make_administrator(directory: DataDirectory, *, email: str, name: str, password: str) -> None:
+    """Make an administrator in the embedded data. Raises Failure when auth refuses, with auth's own sentence."""
     # create-admin listens nowhere; the settings merely have to be whole.
     nowhere = Addresses("127.0.0.1", {"auth": 1, "orders": 2, "gateway": 8080}, operations_port=3)
-    _run([sys.executable, "-P", *arguments], environment=environment_of("auth", nowhere, directory))
+    command = [sys.executable, "-P", *_arguments(email, name)]
+    _run(command, environment=environment_of("auth", nowhere, directory), password=password)
 
 
-def _run(command: list[str], *, environment: dict[str, str] | None) -> None:
+def _arguments(email: str, name: str) -> list[str]:
+    return ["-m", "auth_service", "create-admin", f"--email={email}", f"--name={name}"]
+
+
+def _run(command: list[str], *, environment: dict[str, str] | None, password: str) -> None:
     ended = subprocess.run(  # noqa: S603 - no shell: e-mail and name are arguments, whatever they hold
-        command, env=environment, input=f"{ask_for_password()}\n", text=True, capture_output=True, check=False
+        command, env=environment, input=f"{password}\n", text=True, capture_output=True, check=False
     )
     if ended.returncode != 0:
         said = ended.stderr.strip() or ended.stdout.strip() or "it said nothing"

@@ -15,6 +15,11 @@ from signet.stack import EmbeddedStack
 
 __all__ = ["demo", "tell"]
 
+TWINS = {"plain-orders": "orders"}
+"""A fifth process beside the four: orders once more, on the same data, which follows no feed of revocations."""
+
+PLAIN = {"plain-orders": {"SIGNET_REVOCATIONS_MODE": "plain"}}
+
 UNHURRIED = {"auth": {"SIGNET_ACCESS_TOKEN_LIFE": "600"}}
 """The longest life that verifiers accept: an outage may be talked about for ten minutes."""
 
@@ -32,7 +37,8 @@ def demo(console: Console, *, pause: bool) -> int:
         directory = tempfile.TemporaryDirectory(prefix="signet-demo-", ignore_cleanup_errors=True)
         try:
             console.print("Starting a fresh system on free ports, with its data in a temporary directory …")
-            with EmbeddedStack(Path(directory.name), environment=UNHURRIED if pause else None) as stack:
+            environment = PLAIN | UNHURRIED if pause else PLAIN
+            with EmbeddedStack(Path(directory.name), environment=environment, twins=TWINS) as stack:
                 return tell(stack, console, pause=pause)
         except Interrupted as interrupted:
             console.print("\nEnded early. Everything that was started is stopped.")

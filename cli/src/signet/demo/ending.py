@@ -13,7 +13,7 @@ def logging_out(scene: Scene) -> None:
     say = scene.telling.say
     scene.keep_fresh()
     say("Somebody has saved Ada's token. It is good for minutes yet; then she logs out.")
-    saved = scene.ended_token = scene.token
+    saved = scene.token
     scene.call_both(token=saved)
     out = scene.ask("POST", "/logout", token=saved, expect=200)
     say("The answer came when it was done: the login's end is in auth's database, and on its feed of revocations.")
@@ -68,6 +68,7 @@ def killing_a_key(scene: Scene) -> None:
     say, check = scene.telling.say, scene.telling.check
     say("The old key may have leaked. Waiting until its last token has expired is what cannot be afforded now.")
     old, fresh = scene.token, str(scene.log_in()["access_token"])
+    scene.dead_token = old
     kid = str(taken_apart(old).header.get("kid"))
     token = administrators_token(scene)
     killed = scene.ask("POST", f"/admin/keys/{kid}/compromise", token=token, expect=200, members=("active", "seq"))

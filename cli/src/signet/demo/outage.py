@@ -42,9 +42,11 @@ def restarting_orders(scene: Scene) -> None:
     )
     scene.call_both(token=scene.token)
     scene.ask("GET", "/api/orders", expect=401, reason="no_credentials")
+    scene.telling.say("And what the key had signed that was killed in step 15 is as dead as before:")
+    scene.ask("GET", "/api/orders", token=scene.dead_token, expect=401, reason="key_revoked")
     scene.telling.proves(
         "The last good key set also lies on the service's disk, with the time of its fetch, and counts within the "
-        "same hour."
+        "same hour. So does what it had learnt from the feed, which it never forgets."
     )
 
 

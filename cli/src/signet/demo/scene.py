@@ -14,17 +14,24 @@ from signet.demo.telling import NotAsToldError, Telling
 from signet.demo.token_parts import taken_apart
 from signet.stack import EmbeddedStack
 
+BOTH = {"/api/profile", "/api/orders"}
+"""Where a token is shown to both services."""
+
+PATIENCE_SECONDS = 10.0
+"""How long a service may go on honouring what it should not, before the story goes on without it."""
+
 FRESH_SECONDS = 60
 """Of a token's life; the next step may take all that is left of it."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: `body` is its JSON, or None."""
+    """An answer: `body` is its JSON, or None; `at` is when it had come, in seconds of the monotonic clock."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
+    at: float = 0.0
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - JSON
         """Return a member of the body. Raises NotAsToldError when there is none."""
@@ -46,6 +53,7 @@ class Scene:
     delivered_order: str = ""
     spare_order: str = ""
     pending_order: str = ""
+    dead_token: str = ""
     key_ids: list[str] = field(default_factory=list)
     _http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=10, trust_env=False))
 
@@ -70,24 +78,29 @@ class Scene:
         send: Mapping[str, str] | None = None,
         headers: tuple[str, ...] = (),
         members: tuple[str, ...] | None = None,
+        process: str | None = None,
     ) -> Answer:
         """Send a request through the door, show it and its answer, and check the answer's status and reason.
 
         `send`: further headers of the request. `headers`: which of the answer's are worth a line here. `members`: which
-        members of its body are; None for all of them. Raises NotAsToldError when there is no answer.
+        members of its body are; None for all of them. `process`: who is asked at its own address, in place of the door.
+        Raises NotAsToldError when there is no answer.
         """
         more = dict(send or {})
         shown = {"Authorization": f"Bearer {abbreviated_token(token)}"} if token is not None else {}
-        self.telling.request(method, path, headers=shown | more, body=body)
+        address = "" if process is None else self.stack.service_url(process)
+        self.telling.request(method, f"{address}{path}", headers=shown | more, body=body)
         try:
             response = self._http.request(
                 method,
-                f"{self.stack.url}{path}",
+                f"{address or self.stack.url}{path}",
                 headers=({"Authorization": f"Bearer {token}"} if token is not None else {}) | more,
                 json=body,
             )
         except httpx.HTTPError as error:
-            raise NotAsToldError(f"No answer from the door: {str(error) or type(error).__name__}.") from None
+            whom = process or "the door"
+            raise NotAsToldError(f"No answer from {whom}: {str(error) or type(error).__name__}.") from None
+        at = time.monotonic()
         try:
             content = response.json() if response.content else None
         except json.JSONDecodeError:
@@ -101,7 +114,25 @@ class Scene:
         if reason is not None:
             actual = content.get("reason") if isinstance(content, dict) else None
             self.telling.check(f"The reason it gives is {reason}", expected=reason, actual=actual)
-        return Answer(response.status_code, response.headers, content)
+        return Answer(response.status_code, response.headers, content, at)
+
+    def show_when_refused(self, token: str, *, since: float) -> None:
+        """Ask both services over and over until each refuses a token, and show after how long that was."""
+        table = self.telling.table("at", "refused after")
+        took: dict[str, float] = {}
+        while len(took) < len(BOTH):
+            for path in BOTH - took.keys():
+                answer = self._http.get(f"{self.stack.url}{path}", headers={"Authorization": f"Bearer {token}"})
+                if answer.status_code == 401:
+                    took[path] = time.monotonic() - since
+            if time.monotonic() - since > PATIENCE_SECONDS:
+                raise NotAsToldError(
+                    f"After {PATIENCE_SECONDS:g} s it is still honoured at {', '.join(BOTH - took.keys())}."
+                )
+        for path, seconds in sorted(took.items()):
+            table.add_row(path, f"{1000 * seconds:.0f} ms")
+        self.telling.show(table)
+        self.telling.check("Both had heard of it within a second", expected=True, actual=max(took.values()) < 1)
 
     def keep_fresh(self) -> None:
         """Log in anew when a good part of the token's life is over: with --pause, people take their time."""
