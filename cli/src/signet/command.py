@@ -13,6 +13,7 @@ from signet.admin import create_administrator
 from signet.demo import demo as tell_demo
 from signet.failure import Failure
 from signet.inspector.commands import jwks, token
+from signet.keys import keys
 from signet.up import up as run_up
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 admin = typer.Typer(help="Administrators.", no_args_is_help=True)
 app.add_typer(admin, name="admin")
+app.add_typer(keys, name="keys")
 
 Data = Annotated[Path, typer.Option(help="Where databases, keys and logs are kept.", file_okay=False)]
 
