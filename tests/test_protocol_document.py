@@ -22,6 +22,7 @@ from auth_service import scopes
 from auth_service.endpoints.tokens import _PARAMETERS
 from auth_service.revocations import LONGEST_PAGE
 from auth_service.settings import Settings as AuthSettings
+from auth_service.signing_keys import KeyState, KeyTimes
 from gateway.request_framing import FREE_CHUNKS, LEAST_CHUNK
 from gateway.settings import GatewaySettings
 from gateway.upstreams import UpstreamLimits
@@ -219,6 +220,28 @@ def test_the_numbers_of_tokens_are_the_defaults() -> None:
     assert f"({auth['attempts_per_address']} in {auth['attempts_window']} s" in attempts
     assert f"max-age={auth['key_set_max_age']}`" in section("JWK Set")
     assert f"two keys of {auth['signing_key_bits']} bits" in section("JWK Set")
+
+
+def test_the_life_of_a_key_is_the_codes() -> None:
+    """Every state in its order, what follows it, and each bound as it is computed from the defaults."""
+    auth = {name: field.default for name, field in AuthSettings.model_fields.items()}
+    times = KeyTimes(
+        max_age=auth["key_set_max_age"],
+        max_token_life=auth["max_token_life"],
+        leeway=auth["leeway"],
+        rotate_every=auth["key_rotate_every"],
+    )
+    table = {quoted(row[0])[0]: row[1:] for row in rows("Key life cycle")}
+    assert list(table) == [str(state) for state in KeyState]
+    assert [quoted(table[state][2]) for state in table] == [["active"], ["retiring"], ["removed"], [], []]
+    assert [state for state in table if table[state][0] == "yes"] == ["pending", "active", "retiring"]
+    assert table["pending"][3].startswith(f"{times.pending_for:g} s after")
+    assert f"by itself after {times.rotate_every:.0f} s" in table["active"][3]
+    assert table["retiring"][3].startswith(f"{times.retiring_for:g} s after")
+    text = section("Key life cycle").replace("\n", " ")
+    assert f"at most {auth['key_trust_for']:g} s before" in text
+    assert f"from a login of the last {auth['administrator_login_age']:g} s" in text
+    assert f"has not been able to read them for {times.max_age / 2:g} s" in section("JWK Set").replace("\n", " ")
 
 
 def test_the_numbers_of_an_exchange_are_the_defaults() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from signet.stack import EmbeddedStack
 SIGNET = str(Path(sys.executable).with_name("signet"))
 EMAIL = "grace@example.org"
 PASSWORD = "seven levers and a hidden spring"
+
+
+OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 
 
 def signet(*arguments: str, said: str = f"{PASSWORD}\n") -> subprocess.CompletedProcess[str]:
@@ -111,3 +115,27 @@ def test_somebody_else_has_no_say(governed: EmbeddedStack) -> None:
     ended = keys(governed, "rotate", email="ada@example.org")
     assert ended.returncode == 1
     assert published(governed) == before
+
+
+def test_the_operators_commands_are_as_printed(tmp_path: Path) -> None:
+    """What docs/operations.md has an operator type, from the list to the kill switch, on a system of its own."""
+    section = OPERATIONS.split("\n## Signing keys\n")[1].split("\n## ")[0]
+    commands = re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
+    assert [command.split()[2] for command in commands] == ["list", "rotate", "compromise"]
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    with EmbeddedStack(tmp_path / "data") as system:
+        made = signet("admin", "create", "--email", "root@example.com", "--data", str(system.data.root))
+        assert made.returncode == 0, made.stderr
+        (kid, *_) = published(system)
+        for command in commands:
+            ended = subprocess.run(
+                ["bash", "-euc", command],
+                cwd=tmp_path,
+                env=dict(os.environ) | {"SIGNET_URL": system.url, "KID": kid},  # noqa: TID251 - what a shell has
+                input=f"{PASSWORD}\n",
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 0, ended.stderr
+        assert kid not in published(system)

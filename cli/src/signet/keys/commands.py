@@ -21,7 +21,7 @@ keys = typer.Typer(
 )
 
 Email = Annotated[str | None, typer.Option(help="An administrator's; asked for at a terminal.")]
-Url = Annotated[str, typer.Option(help="Of the door.")]
+Url = Annotated[str, typer.Option(help="Of the door.", envvar="SIGNET_URL")]
 Json = Annotated[bool, typer.Option("--json", help="Print auth's answer, or its problem, as a JSON document.")]
 
 _DOOR = "http://localhost:8080"

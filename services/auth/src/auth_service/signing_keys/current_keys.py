@@ -73,7 +73,7 @@ class SigningKeys:
         self._monotonic = monotonic
         self._view: _View | None = None
         self._read_at = _NEVER
-        self._tried_at = _NEVER
+        self._begun = self._succeeded = self._failed = 0
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -104,7 +104,7 @@ class SigningKeys:
     @property
     def key_set(self) -> KeySetDocument:
         """What verifiers fetch. Raises KeysUnavailable when it is too old to tell them that there is nothing else."""
-        if self._monotonic() - self._read_at > self._publish_for:
+        if self._age() > self._publish_for:
             raise KeysUnavailable("The key set has not been read for too long.")
         return self._known.published.document
 
@@ -130,24 +130,35 @@ class SigningKeys:
         """Answer None when this process can sign and publish, or a sentence: a check for `/readyz`."""
         if self._view is None:
             return "The signing keys are not loaded."
-        if self._monotonic() - self._read_at > self._publish_for:
+        if self._age() > self._publish_for:
             return "The signing keys have not been read for too long."
         return self._view.sealed_up
 
     async def look(self, *, within: float = 0.0) -> None:
-        """Read the keys, unless somebody has begun to within so many seconds. Raises StorageUnavailable."""
-        not_before = self._monotonic() - within
-        if self._read_at >= not_before:
+        """Read the keys, unless somebody has begun to within so many seconds. Raises StorageUnavailable.
+
+        With 0, only what is begun from now on will do.
+        """
+        asked_after = self._begun
+        if self._age() <= within > 0:
             return
         async with self._turn:
-            if self._read_at >= not_before:
+            # Whoever waited shares what was begun meanwhile, a failure as well, instead of a try of their own.
+            if self._succeeded > asked_after or self._age() <= within > 0:
                 return
-            if self._tried_at >= not_before:
-                # Whoever waited for a try that failed fails with it, instead of waiting for a try of their own.
+            if self._failed > asked_after:
                 raise StorageUnavailable
-            self._tried_at = self._monotonic()
-            self._view = await self._read()
-            self._read_at = self._tried_at
+            self._begun += 1
+            began = self._monotonic()
+            try:
+                self._view = await self._read()
+            except StorageUnavailable:
+                self._failed = self._begun
+                raise
+            self._succeeded, self._read_at = self._begun, began
+
+    def _age(self) -> float:
+        return self._monotonic() - self._read_at
 
     @property
     def _known(self) -> _View:
