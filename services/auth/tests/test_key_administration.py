@@ -98,7 +98,7 @@ async def test_a_compromised_key_counts_no_more_from_the_answer_on(auth: Auth, a
     assert answer.status_code == 200, answer.text
     assert kid not in (await published(auth))[0]
     refused = await administrator.get()
-    assert refused.status_code == 401  # the administrator's own token too
+    assert (refused.status_code, refused.json()["reason"]) == (401, "key_revoked")  # the administrator's own, too
     renewed = await Administrator.of(auth)
     assert renewed.signed_by == answer.json()["active"]
     assert (await renewed.post(f"/{kid}/compromise")).json() == answer.json()

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from auth_service.signing_keys.key_material import KeyMaker, SigningKey, label, public_jwk, signing_key
-from auth_service.signing_keys.life_cycle import KeyRing, KeyState, KeyTimes, first_pair
+from auth_service.signing_keys.life_cycle import KeyRing, KeyTimes, first_pair
 from auth_service.signing_keys.published_keys import KeySetDocument, PublishedKeys
 from auth_service.signing_keys.storage import EXCLUSIVE, StoredKey, add, read_living
 from service_chassis.database import Database, StorageUnavailable
@@ -41,7 +41,6 @@ class _View:
     able_to_sign: Mapping[str, SigningKey]
     sealed_up: str | None
     published: PublishedKeys
-    compromised: frozenset[str]
 
 
 class SigningKeys:
@@ -113,11 +112,6 @@ class SigningKeys:
         """All keys but the removed ones, as last read."""
         return self._known.ring
 
-    @property
-    def compromised(self) -> frozenset[str]:
-        """The ids of keys that count no more, whoever signed what with them, as last read."""
-        return self._known.compromised
-
     def known(self, key_id: str) -> VerificationKey | None:
         """Return the published key of that id: the issuer verifies its own tokens, and never by a fetch."""
         return self._known.published.verification_keys.known(key_id)
@@ -182,15 +176,13 @@ class SigningKeys:
         return view
 
     def _seen(self, stored: tuple[StoredKey, ...]) -> _View:
-        records = [key.record for key in stored]
         opened, sealed_up = self._opened(stored)
         return _View(
             stored=stored,
-            ring=KeyRing(records, times=self._times),
+            ring=KeyRing((key.record for key in stored), times=self._times),
             able_to_sign=opened,
             sealed_up=sealed_up,
             published=PublishedKeys.of(stored),
-            compromised=frozenset(record.kid for record in records if record.state is KeyState.COMPROMISED),
         )
 
     def _opened(self, stored: tuple[StoredKey, ...]) -> tuple[dict[str, SigningKey], str | None]:
