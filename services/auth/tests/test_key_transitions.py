@@ -274,6 +274,29 @@ async def test_the_key_encryption_key_is_changed_while_keys_rotate(
         assert await each.keys.ready() is None
 
 
+async def test_a_key_read_before_a_change_of_the_key_encryption_key_and_opened_after_it(
+    pair: list[Replica], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has read the rows under the old key and finds the new one in the file reads them once more."""
+    one, other = pair
+    await one.transitions.rotate()
+    read, column = other.keys._stored, SealedColumn(signing_keys.c.sealed_private_key, signing_keys.c.kid, label)
+    changed = False
+
+    async def read_and_be_overtaken() -> object:
+        nonlocal changed
+        stored = await read()
+        if not changed:
+            changed = True
+            await change_key_encryption_key(one.database, tmp_path / "kek", columns=[column], exclusive=EXCLUSIVE)
+        return stored
+
+    monkeypatch.setattr(other.keys, "_stored", read_and_be_overtaken)
+    await other.keys.look()
+    assert changed
+    assert await other.keys.ready() is None
+
+
 async def test_a_pending_key_that_cannot_be_opened_is_told_and_does_not_stop_the_active_one(
     pair: list[Replica], clock: Clock, tmp_path: Path
 ) -> None:
