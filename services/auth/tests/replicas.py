@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from auth_service.app import create_app
 from auth_service.database import revocations
+from auth_service.open_logins import OpenLogins
+from auth_service.revocations import RevocationLog
 from service_chassis.database import Database
 
 if TYPE_CHECKING:
@@ -62,3 +64,10 @@ def bearer(tokens: dict[str, Any]) -> dict[str, str]:
 def claims_of(tokens: dict[str, Any]) -> dict[str, Any]:
     """Return what the access token says, unverified."""
     return dict(jwt.decode(tokens["access_token"], options={"verify_signature": False}))
+
+
+def open_logins_in(database: Database, auth: Auth) -> OpenLogins:
+    """Return the logins of a server as another process on its database has them."""
+    log = RevocationLog(database, remember_for=605, clock=auth.clock)
+    settings = auth.settings
+    return OpenLogins(database, log, life=settings.login_life, idle_life=settings.refresh_idle_life, clock=auth.clock)

@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from services.auth.tests.replicas import bearer, claims_of, database_of, log_in, replica, revoked
-from sqlalchemy import select, text
+from services.auth.tests.replicas import bearer, claims_of, database_of, log_in, open_logins_in, replica, revoked
+from sqlalchemy import select, text, update
 
-from auth_service.database import logins, revocation_head
+from auth_service import open_logins as open_logins_module
+from auth_service.database import logins, refresh_tokens, revocation_head
 
 if TYPE_CHECKING:
     import httpx
@@ -21,6 +22,7 @@ NEW = "a staple of my own"
 async def listed(auth: Auth, tokens: dict[str, Any]) -> list[dict[str, Any]]:
     answer = await auth.client.get("/logins", headers=bearer(tokens))
     assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
     return list(answer.json()["logins"])
 
 
@@ -129,6 +131,39 @@ async def test_logout_by_a_refresh_token_needs_nothing_else(auth: Auth, which: s
     assert await revoked(auth) == [claims_of(tokens)["sid"]]
     await assert_ended(auth, await auth.client.post("/logout", json=body), 0)
     await assert_ended(auth, await auth.client.post("/logout", json={"refresh_token": "nobody's"}), 0)
+
+
+async def test_a_logout_of_nobody_holds_nobody_up(auth: Auth) -> None:
+    """Anyone may send any token: one that is nobody's waits for no other that writes, and lets none wait."""
+    await auth.register()
+    tokens = await log_in(auth)
+    async with database_of(auth) as database, database.writing() as connection:
+        await connection.execute(update(revocation_head).values(seq=revocation_head.c.seq))
+        async with asyncio.timeout(30):
+            answer = await auth.client.post("/logout", json={"refresh_token": "nobody's"})
+            assert (answer.status_code, answer.json()["ended"]) == (200, 0)
+    assert len(await listed(auth, tokens)) == 1
+
+
+async def test_what_is_left_of_a_login_goes_bit_by_bit(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its absolute life: its tokens first, a few at a time, and it when it has none. Others stay as they are."""
+    monkeypatch.setattr(open_logins_module, "AT_ONCE", 3)
+    await auth.register()
+    token = (await log_in(auth))["refresh_token"]
+    for _ in range(4):
+        auth.clock.now += 11
+        token = (await auth.client.post("/refresh", json={"refresh_token": token})).json()["refresh_token"]
+    auth.clock.now += 43_200 - 50
+    goes_on = await log_in(auth)
+    async with database_of(auth) as database:
+        open_logins = open_logins_in(database, auth)
+        assert await open_logins.prune() == 0
+        auth.clock.now += 10
+        assert [await open_logins.prune() for _ in range(3)] == [3, 3, 0]
+        async with database.reading() as connection:
+            left = list((await connection.execute(select(logins.c.sid))).scalars())
+            tokens = list((await connection.execute(select(refresh_tokens.c.sid))).scalars())
+    assert left == tokens == [claims_of(goes_on)["sid"]]
 
 
 async def test_logout_wants_one_proof(auth: Auth) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from services.auth.tests.replicas import bearer, claims_of, database_of, log_in, replica, revoked
+from services.auth.tests.replicas import bearer, claims_of, database_of, log_in, open_logins_in, replica, revoked
 from sqlalchemy import delete, select, text
 
 from auth_service.database import logins, refresh_key, refresh_tokens
@@ -117,6 +117,23 @@ async def test_a_grandparent_gets_no_successor_and_ends_the_family(auth: Auth) -
     await refreshed(auth, other["refresh_token"])  # another login of theirs goes on
 
 
+async def test_an_old_token_asks_for_nothing_without_ending_its_login(auth: Auth) -> None:
+    """Nor with a scope that was never granted: whoever has an old token learns nothing but that it is over."""
+    await auth.register()
+    tokens = await log_in(auth, scope="orders:read logins:manage")
+    family = [tokens["refresh_token"]]
+    for _ in range(3):
+        auth.clock.now += 11
+        family.append((await refreshed(auth, family[-1]))["refresh_token"])
+    for token in family[2:]:
+        answer = await refresh(auth, token, scope="keys:manage")
+        assert (answer.status_code, answer.json()["reason"]) == (400, "invalid_scope")
+    auth.clock.now += 11
+    answer = await refresh(auth, family[0], scope="keys:manage")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "invalid_grant")
+    assert await revoked(auth) == [claims_of(tokens)["sid"]]
+
+
 @pytest.mark.parametrize("token", ["", "nonsense", "A" * 43, "A" * 200, "é" * 43, "\x00"])
 async def test_a_token_that_nobody_was_given_gets_nothing(auth: Auth, token: str) -> None:
     """It is refused in the words in which a used one is."""
@@ -157,7 +174,7 @@ async def test_a_login_ends_after_twelve_hours_whatever_is_done(auth: Auth) -> N
         assert await remembered() == 43_200 // 1700 + 2
         auth.clock.now += 30.5
         await assert_refused(auth, last["refresh_token"])
-        await log_in(auth)
+        await open_logins_in(database, auth).prune()
         assert await remembered() == 0
 
 

@@ -72,6 +72,18 @@ async def test_rows_come_in_the_order_of_their_seqs_and_say_until_when(logs: lis
     assert await append(logs[0]) == second  # to append nothing is to learn where the log is
 
 
+async def test_what_is_appended_is_told_to_other_processes(
+    logs: list[RevocationLog], databases: list[Database]
+) -> None:
+    """By the word that goes out with the commit, and not because somebody looks now and then."""
+    async with databases[1].watching(log_module._CHANNEL, look=3600) as changes:
+        with contextlib.suppress(TimeoutError):
+            while True:  # until there is nothing more to tell of what was before
+                await asyncio.wait_for(changes.wait(), 0.3)
+        await append(logs[0], "a")
+        await asyncio.wait_for(changes.wait(), 30)
+
+
 async def test_a_page_ends_where_it_says(logs: list[RevocationLog], monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than a page holds come page by page, each once, and none is left out."""
     monkeypatch.setattr(log_module, "LONGEST_PAGE", 3)
@@ -189,7 +201,7 @@ async def test_rows_that_nobody_needs_are_pruned_and_keys_stay(
     logs: list[RevocationLog], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """60 s after a row's until it goes, a few at a time; keys have none, and the log goes on where it was."""
-    monkeypatch.setattr(log_module, "_PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(log_module, "AT_ONCE", 2)
     await append(logs[0], "a", "b", "c")
     seq = await append(logs[0], "k", kind=KEY)
     clock.now += 606 + 60

@@ -298,7 +298,8 @@ class RevocationFeed:
                 self._known.add(*row)
             await asyncio.sleep(0)
         position = Position(answer.seq, self._position.complete or not answer.more)
-        if position != self._position:
+        # What the disk did not take is offered again with every answer, and then all of it.
+        if position != self._position or self.journal_fault is not None:
             await self._record(answer.revoked, position)
             self._position = position
         self._forget()

@@ -69,7 +69,7 @@ class AccountChanges:
         async with self._log.writing() as connection:
             await self._attempts.forgive(connection, account.email)
             held = await hold_account(connection, sub)
-            if held is None or held.password_changes != account.password_changes:
+            if held is None or held.disabled or held.password_changes != account.password_changes:
                 raise WrongPassword  # it was right when it was verified, and no more
             of_account = accounts.c.sub == sub
             values = {"password_hash": password_hash, "password_changes": account.password_changes + 1}

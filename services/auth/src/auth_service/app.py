@@ -147,7 +147,15 @@ def create_app(
             await database.migrate("auth_service")
             await signing_keys.open()
             await refresh_key.open()
-            async with http, clients, key_schedule.running(), feed, news.running(), revocation_log.pruning():
+            async with (
+                http,
+                clients,
+                key_schedule.running(),
+                feed,
+                news.running(),
+                revocation_log.pruning(),
+                open_logins.pruning(),
+            ):
                 yield {WAKE: news.end}
         finally:
             passwords.close()

@@ -1,5 +1,6 @@
 """Logins as they stand in the database: begun, listed, and ended at once everywhere."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_service.accounts import hold_account
 from auth_service.database import logins, refresh_tokens
+from auth_service.pruning import AT_ONCE, pruning
 from auth_service.revocations import RevocationKind, RevocationLog
 from service_chassis.database import Database
 from service_chassis.problems import Problem
@@ -16,7 +18,7 @@ from service_chassis.problems import Problem
 _log = structlog.get_logger()
 
 MOST_LISTED = 200
-_TAKEN_AWAY = 5
+_LONGEST_PAUSE = 60.0
 _ENDED_AT_A_TIME = 1000
 
 
@@ -88,7 +90,7 @@ class OpenLogins:
         scope: str,
         now: float,
     ) -> None:
-        """Write a login down that begins `now`, and take away some that have ended by themselves."""
+        """Write a login down that begins `now`."""
         await connection.execute(
             insert(logins).values(
                 sid=sid,
@@ -102,9 +104,6 @@ class OpenLogins:
                 ends_at=now + self.life,
             )
         )
-        # More go than come. What another transaction is taking away is left to it.
-        over = select(logins.c.sid).where(logins.c.ends_at <= now).limit(_TAKEN_AWAY).with_for_update(skip_locked=True)
-        await connection.execute(delete(logins).where(logins.c.sid.in_(over)))
 
     async def of(self, sub: str) -> list[Login]:
         """Return somebody's open logins, the last used first, at most 200."""
@@ -146,12 +145,40 @@ class OpenLogins:
     async def end_family(self, token_hash: bytes) -> Ended:
         """End the login that a refresh token belongs to, whether it is used or not; if there is one, and it is open."""
         of_token = select(refresh_tokens.c.sid).where(refresh_tokens.c.hash == token_hash).scalar_subquery()
+        async with self._database.reading() as connection:
+            has_not_ended = select(logins.c.sid).where(logins.c.sid == of_token, _has_not_ended(self._clock()))
+            nothing_to_end = (await connection.execute(has_not_ended)).first() is None
+        if nothing_to_end:
+            # Anyone may ask this, with any token: only one that there is costs a turn among those who write.
+            return Ended(0, await self._log.head())
         async with self._log.writing() as connection:
             ended = await end_logins(connection, logins.c.sid == of_token, now=self._clock())
             seq = await self._log.append(connection, RevocationKind.LOGIN, ended)
         if ended:
             _log.info("login_ended", sid=ended[0])
         return Ended(len(ended), seq)
+
+    def pruning(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Remove logins whose absolute life is over, in the background, for the length of a block."""
+        return pruning(self.prune, every=min(_LONGEST_PAUSE, self.life / 2))
+
+    async def prune(self) -> int:
+        """Remove what is left of logins whose absolute life is over, at most AT_ONCE rows; return how many those were.
+
+        First their refresh tokens: of those a login can have any number. Then logins that have none left.
+        """
+        is_over = logins.c.ends_at <= self._clock()
+        async with self._database.writing(exclusive="logins_pruned") as connection:
+            over = select(logins.c.sid).where(is_over)
+            tokens = select(refresh_tokens.c.hash).where(refresh_tokens.c.sid.in_(over)).limit(AT_ONCE)
+            pruned = (
+                await connection.execute(delete(refresh_tokens).where(refresh_tokens.c.hash.in_(tokens)))
+            ).rowcount
+            if pruned < AT_ONCE:
+                has_tokens = select(refresh_tokens.c.hash).where(refresh_tokens.c.sid == logins.c.sid).exists()
+                empty = select(logins.c.sid).where(is_over, ~has_tokens).limit(AT_ONCE - pruned)
+                pruned += (await connection.execute(delete(logins).where(logins.c.sid.in_(empty)))).rowcount
+        return pruned
 
     async def end_everybodys(self) -> Ended:
         """End all logins that there are, a thousand at a time; cut off in between, those before are ended."""

@@ -92,8 +92,10 @@ class RefreshTokens:
         async with self._turns.setdefault(used, asyncio.Lock()):
             async with self._database.reading() as connection:
                 login, account = await self._login_of(connection, used, now)
-                granted = _narrowed(login.scope.split(" "), account, scopes)
                 again = await self._leads_to(connection, used, hash_of(successor), now)
+                # What a token may have is nobody's business that leads nowhere any more: it ends its login.
+                counts = again or await _is_unused(connection, used)
+                granted = _narrowed(login.scope.split(" "), account, scopes) if counts else ()
             if not again or now - login.last_used_at > self._grace:
                 await self._write(used, hash_of(successor), now)
         return Refreshed(
@@ -157,6 +159,11 @@ def _narrowed(granted: Sequence[str], account: Account, asked: Sequence[str] | N
     if not wanted or not set(wanted) <= set(possible):
         raise TokenRefusal("invalid_scope", "A scope asked for was not granted at the login.")  # RFC 6749, section 6
     return tuple(scope for scope in possible if scope in wanted)
+
+
+async def _is_unused(connection: AsyncConnection, used: bytes) -> bool:
+    unused = select(refresh_tokens.c.sid).where(refresh_tokens.c.hash == used, refresh_tokens.c.used_at.is_(None))
+    return (await connection.execute(unused)).first() is not None
 
 
 async def _use_first(connection: AsyncConnection, used: bytes, successor: bytes, now: float) -> bool:

@@ -6,21 +6,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import structlog
 from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_service.database import revocation_head, revocations
-from service_chassis.database import Changes, Database, StorageUnavailable
+from auth_service.pruning import AT_ONCE, pruning
+from service_chassis.database import Changes, Database
 
 LONGEST_PAGE = 10_000
 """Rows that are read at a time."""
 
 _CHANNEL = "revocations"
-_PRUNED_AT_ONCE = 1000
-_PAUSE = 0.1
-
-_log = structlog.get_logger()
 
 
 class RevocationKind(StrEnum):
@@ -75,16 +71,18 @@ class RevocationLog:
         From here to the commit nobody else appends, so seq follows the order of commits: whoever has read up to one
         has missed nothing below it. It also follows the clock, so a database put back from a copy repeats none.
         """
+        if not ids:
+            # Read, and not held: whoever has nothing to say must not stand in the way of those who have.
+            return int((await connection.execute(_HEAD)).scalar_one())
         now = self._clock()
         until = None if kind is RevocationKind.KEY else int(now + self._remember_for) + 1
         last: int = (await connection.execute(_ADVANCE, {"number": len(ids), "now": int(now * 1_000_000)})).scalar_one()
-        if ids:
-            rows = [
-                {"seq": seq, "kind": kind, "id": each, "until": until}
-                for seq, each in enumerate(ids, start=last - len(ids) + 1)
-            ]
-            await connection.execute(insert(revocations), rows)
-            await self._database.announce(connection, _CHANNEL)
+        rows = [
+            {"seq": seq, "kind": kind, "id": each, "until": until}
+            for seq, each in enumerate(ids, start=last - len(ids) + 1)
+        ]
+        await connection.execute(insert(revocations), rows)
+        await self._database.announce(connection, _CHANNEL)
         return last
 
     async def head(self) -> int:
@@ -105,40 +103,20 @@ class RevocationLog:
         """Get to know what other processes append."""
         return self._database.watching(_CHANNEL)
 
-    @contextlib.asynccontextmanager
-    async def pruning(self) -> AsyncIterator[None]:
+    def pruning(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Remove what nobody needs any more, in the background, for the length of a block."""
-        task = asyncio.create_task(self._prune_for_ever())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return pruning(self.prune, every=self._keep_for / 2)
 
     async def prune(self) -> int:
         """Remove rows that nobody needs any more, a thousand at most, and return how many those were."""
         async with self._database.writing(exclusive="revocations_pruned") as connection:
-            values = {"before": int(self._clock() - self._keep_for), "limit": _PRUNED_AT_ONCE}
+            values = {"before": int(self._clock() - self._keep_for), "limit": AT_ONCE}
             return (await connection.execute(_PRUNE, values)).rowcount
-
-    async def _prune_for_ever(self) -> None:
-        pruned = 0
-        while True:
-            # A little at a time: between two, others write.
-            await asyncio.sleep(_PAUSE if pruned == _PRUNED_AT_ONCE else self._keep_for / 2)
-            pruned = 0
-            try:
-                pruned = await self.prune()
-            except StorageUnavailable:
-                pass  # it was logged, and there is no hurry
-            except Exception:  # noqa: BLE001 -- it is logged with its trace, and rows that stay do no harm
-                _log.exception("revocations_not_pruned")
 
 
 # seq is the greater of last + 1 and now, in microseconds. One statement, which holds the row until the commit.
 _ADVANCE = text(
-    "UPDATE revocation_head SET seq = CASE WHEN :number = 0 THEN seq WHEN seq < :now THEN :now + :number - 1"
-    " ELSE seq + :number END RETURNING seq"
+    "UPDATE revocation_head SET seq = CASE WHEN seq < :now THEN :now + :number - 1 ELSE seq + :number END RETURNING seq"
 )
 _HEAD = select(revocation_head.c.seq)
 _AFTER = text("SELECT seq, kind, id, until FROM revocations WHERE seq > :after ORDER BY seq LIMIT :limit")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from auth_service.endpoints.documented_problems import refusals_of, refusals_of_bodies
@@ -67,8 +67,9 @@ def open_logins_router(open_logins: OpenLogins, own_tokens: OwnTokens) -> APIRou
     router = APIRouter(tags=["logins"])
 
     @router.get("/logins", dependencies=[_MANAGES])
-    async def list_logins(caller: Caller) -> LoginList:
+    async def list_logins(caller: Caller, response: Response) -> LoginList:
         """List one's own open logins, the last used first."""
+        response.headers["Cache-Control"] = "no-store"
         return LoginList(
             logins=[
                 OpenLogin(
