@@ -41,11 +41,13 @@ def test_the_commands_work_as_printed(system: System) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     statuses = [int(status) for status in re.findall(r"STATUS (\d+)", ended.stderr)]
     assert len(statuses) == len(re.findall(r"\bcurl ", script))
-    # The last two ask without a token, and with one that was changed.
-    assert {status // 100 for status in statuses[:-2]} == {2}
-    assert statuses[-2:] == [401, 401]
+    # Two ask without a token and with one that was changed; then somebody logs in, logs out, and is refused; the other
+    # login goes on.
+    assert {status // 100 for status in statuses[:-6]} == {2}
+    assert statuses[-6:] == [401, 401, 200, 200, 401, 200]
     assert '"reason": "no_credentials"' in ended.stdout
     assert '"reason": "bad_signature"' in ended.stdout
+    assert '"reason": "login_ended"' in ended.stdout
     assert '"alg"' in ended.stdout
     token = re.search(r'"sid":', ended.stdout)
     assert token
