@@ -73,10 +73,11 @@ def test_what_has_ended_stays_so_while_the_issuer_is_away(
 ) -> None:
     """Also at a service that restarts meanwhile. When auth is back, so is the feed, and all is as quick as before."""
     person = system.person("Grace")
-    ended, other = (person.fresh_token() for _ in range(2))
+    first, ended, other = (person.fresh_token() for _ in range(3))
     with Everyone(system) as everyone:
-        acknowledged = log_out(system, ended)
-        everyone.refuses_soon(ended, "login_ended", since=acknowledged)
+        log_out(system, first)
+        eventually(lambda: everyone.refuses(first, "login_ended"))  # the feed is followed, whatever was away before
+        everyone.refuses_soon(ended, "login_ended", since=log_out(system, ended))
     with away(system, "auth"):
         for service in ("profile", "orders"):
             system.stop(service)

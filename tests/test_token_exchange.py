@@ -118,7 +118,8 @@ def test_the_metadata_leads_to_the_endpoint(system: System) -> None:
     """Whoever reads the metadata finds the endpoint at the door, and what it wants."""
     metadata = system.get("/.well-known/oauth-authorization-server").json()
     assert metadata["token_endpoint"] == f"{system.url}/oauth/token"
-    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    # None is the first party's, which refreshes without; an exchange takes a service's key.
+    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]
     answer = system.post(metadata["token_endpoint"].removeprefix(system.url), json=FORM)
     assert problem(answer) == (415, "unsupported_media_type")
 
