@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 import pytest
-from tests.composed_system import ComposedSystem, docker
+from tests.composed_system import ComposedSystem, OverlaidSystem, docker
 from tests.raw_http import raw_exchange, request_bytes
 from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
 
@@ -91,8 +91,18 @@ def test_internal_routes_are_not_at_the_door(system: System, administrator: Pers
 
 
 def test_there_is_one_door(system: System) -> None:
-    """What listens does so on loopback, and of the containers the gateway alone is published."""
-    if isinstance(system, ComposedSystem):
+    """What listens does so on loopback, and of the containers the gateway alone is published.
+
+    The third stack runs with the overlay that publishes the internal ports, so that each replica can be asked.
+    """
+    if isinstance(system, OverlaidSystem):
+        ports = [system.port]
+        for service in ("auth", "profile", "orders", "gateway"):
+            bindings = json.loads(
+                docker("inspect", "-f", "{{json .HostConfig.PortBindings}}", system.container(service))
+            )
+            assert {each["HostIp"] for binding in bindings.values() for each in binding} == {"127.0.0.1"}
+    elif isinstance(system, ComposedSystem):
         published = {
             service: json.loads(docker("inspect", "-f", "{{json .HostConfig.PortBindings}}", system.container(service)))
             for service in ("auth", "profile", "orders", "gateway")
