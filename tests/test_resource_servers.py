@@ -61,6 +61,7 @@ def stack(issuer: IssuerOverHttp, tmp_path_factory: pytest.TempPathFactory) -> I
     trusting = {
         "SIGNET_ISSUER": issuer.fake.issuer,
         "SIGNET_JWKS_URI": issuer.jwks_uri,
+        "SIGNET_REVOCATIONS_MODE": "plain",  # this issuer has no feed: what is forged is refused without one
         "SIGNET_KEY_SET_COOLDOWN": str(COOLDOWN),
         # No retry in the background while a test counts what unknown keys cause.
         "SIGNET_KEY_SET_RETRY_FIRST": "600",
