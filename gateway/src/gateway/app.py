@@ -13,9 +13,9 @@ from gateway.merged_openapi import MergedOpenAPI
 from gateway.routes import RouteTable
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstream, UpstreamLimits, open_session
-from service_chassis.operations import CountRequests, Metrics, operations_router
-from service_chassis.problems import AnswerErrors, Problem, install_problem_handlers
-from service_chassis.tracing import TraceContext
+from service_chassis.observed import Observed
+from service_chassis.operations import Metrics, operations_router
+from service_chassis.problems import Problem, install_problem_handlers
 
 
 class Gateway:
@@ -113,4 +113,4 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     operations = FastAPI(openapi_url=None)
     install_problem_handlers(operations)
     operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
-    return TraceContext(CountRequests(AnswerErrors(gateway), metrics)), operations
+    return Observed(gateway, metrics), operations

@@ -56,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._framing = RequestFraming(self.limits.head_bytes)
         self._held = b""
+        self._due: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._awaits_head = True
         self._answering = False
@@ -74,6 +75,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of everything that belonged to the connection."""
         self._unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._held = b""
         self._door.forget()
         super().connection_lost(exc)
@@ -95,7 +99,6 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._answering and not self._framing.in_body:
             self._hold(data)
             return
-        self._unset_keepalive_if_required()
         self._advance(data)
 
     def _hold(self, data: bytes) -> None:
@@ -142,10 +145,11 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Turn to the next request, or to what is left of this one's body."""
         self._answering = False
-        super().on_response_complete()
-        self._unset_keepalive_if_required()  # our own clock replaces uvicorn's
+        # What uvicorn does here, without its queue and its clock: we have our own of both.
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        self.flow.resume_reading()
         if self._framing.in_body:
             self._watch(self.limits.linger_seconds)
             return
@@ -162,16 +166,28 @@ class GuardedProtocol(HttpToolsProtocol):
             self._set_clock()
 
     def _watch(self, seconds: float) -> None:
-        self._unwatch()
-        self._timer = self.loop.call_later(seconds, self._time_is_up)
+        """Let the time be up in so many seconds; a timer that rings too early for it may stay, and is set anew then."""
+        self._due = due = self.loop.time() + seconds
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(due, self._ring)
 
     def _unwatch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._due = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due > self.loop.time():
+            self._timer = self.loop.call_at(self._due, self._ring)
+        else:
+            self._due = None
+            self._time_is_up()
 
     def _time_is_up(self) -> None:
-        self._timer = None
         if self._framing.in_head:
             self._refuse(Problem(408, "header_timeout", f"The headers took over {self.limits.head_seconds:g} seconds."))
         else:

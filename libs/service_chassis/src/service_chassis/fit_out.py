@@ -6,10 +6,10 @@ from fastapi import FastAPI
 
 from service_chassis.documentation import document_problems
 from service_chassis.head import AnswerHead
-from service_chassis.operations import CountRequests, Metrics, ReadinessCheck, Summary, operations_router
-from service_chassis.problems import AnswerErrors, install_problem_handlers
+from service_chassis.observed import Observed
+from service_chassis.operations import Metrics, ReadinessCheck, Summary, operations_router
+from service_chassis.problems import install_problem_handlers
 from service_chassis.request_bodies import JsonBodies
-from service_chassis.tracing import TraceContext
 
 
 def take_json(
@@ -34,7 +34,5 @@ def observe(
     """
     metrics = Metrics()
     app.include_router(operations_router(metrics, readiness, about or {}))
-    app.add_middleware(AnswerErrors)
-    app.add_middleware(CountRequests, metrics=metrics)
-    app.add_middleware(TraceContext)
+    app.add_middleware(Observed, metrics=metrics)
     return metrics

@@ -7,6 +7,8 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from service_chassis.tracing import name_trace
+
 # Anything shaped like a JWS, a credential in a header, or a value under a name like these is masked, whoever logged it:
 # an exception's text or a library's message may carry what our own events never do.
 _JWS = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*")
@@ -28,6 +30,7 @@ def configure_logging(service: str, level: str) -> None:
 
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         name_service,

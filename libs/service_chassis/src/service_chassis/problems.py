@@ -10,7 +10,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -73,7 +72,8 @@ def problem_response(problem: Problem) -> Response:
     )
 
 
-def _answer(problem: Problem) -> Response:
+def logged_response(problem: Problem) -> Response:
+    """Return the whole answer to a problem, which the log gets to know of if it is a failure of ours."""
     if problem.status >= 500:
         _log.warning("answered_unavailable", reason=problem.reason, detail=problem.detail)
     return problem_response(problem)
@@ -84,7 +84,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     async def answer_problem(_: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)  # noqa: S101 -- Starlette's handler type is wider than what it calls us with
-        return _answer(error)
+        return logged_response(error)
 
     async def answer_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 -- same reason
@@ -131,38 +131,3 @@ def _field(location: tuple[str | int, ...]) -> str:
     # A field's name is the caller's text where an unknown field is refused: bounded, and printable.
     printable = "".join(character if character.isprintable() else "?" for character in path.removeprefix("."))
     return printable[:200] or "(the whole)"
-
-
-class AnswerErrors:
-    """ASGI middleware: an error nobody foresaw is logged with its trace, and answered without it.
-
-    What other middleware refuses by a Problem, with no handler around it, gets that answer here.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and answer 500 when what is inside fails before it has answered."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def watching_send(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, watching_send)
-        except Problem as refusal:
-            if started:
-                raise
-            await _answer(refusal)(scope, receive, send)
-        except Exception:
-            _log.exception("request_failed", method=scope["method"], path=scope["path"])
-            if started:
-                raise  # the server cuts the connection, so that the client sees a truncated answer and not a whole one
-            problem = Problem(500, "internal_error", "Something went wrong here. The request id names it in the log.")
-            await problem_response(problem)(scope, receive, send)

@@ -1,52 +1,45 @@
 """Who a request is, across processes: W3C Trace Context, and a request id that a person can quote."""
 
+import os
 import re
-import secrets
+from collections.abc import Iterable
 from contextvars import ContextVar
+from typing import NamedTuple
 
-import structlog
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, WrappedLogger
 
 # W3C Trace Context, section 3.2: version 00, no id all zeros; a later version may carry more fields behind a dash.
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})(?:-.*)?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
-_current: ContextVar[tuple[str, str, str]] = ContextVar("trace")
+
+class Trace(NamedTuple):
+    """The trace that a request belongs to, and the request's own id."""
+
+    trace_id: str
+    flags: str
+    request_id: str
 
 
-class TraceContext:
-    """ASGI middleware: takes a request's `traceparent` and `X-Request-Id` where they are well-formed, else makes them.
+current_trace: ContextVar[Trace] = ContextVar("trace")
+"""The trace of the request that is being served; whoever serves one sets it."""
 
-    Both are in every log line written while the request is served, the answer carries `X-Request-Id`, and
-    `outgoing_headers` hands them to whatever is called on the way.
+
+def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace:
+    """Return a request's trace: from its `traceparent` and `X-Request-Id` where they are well-formed, else made anew.
+
+    `headers` have lower-case names. Of several values of one header, none is believed.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request inside its trace."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        traceparent = _only(scope, b"traceparent")
-        found = _TRACEPARENT.fullmatch(traceparent)
-        trace_id, flags = (found[1].decode(), found[2].decode()) if found else (secrets.token_hex(16), "00")
-        given = _only(scope, b"x-request-id")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
-            await send(message)
-
-        reset = _current.set((trace_id, flags, request_id))
-        try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id, trace_id=trace_id):
-                await self._app(scope, receive, send_with_id)
-        finally:
-            _current.reset(reset)
+    traceparent = given = None
+    for name, value in headers:
+        if name == b"traceparent":
+            traceparent = value if traceparent is None else b""
+        elif name == b"x-request-id":
+            given = value if given is None else b""
+    made = os.urandom(24).hex()
+    found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    trace_id, flags = (found[1].decode(), found[2].decode()) if found else (made[:32], "00")
+    return Trace(trace_id, flags, given.decode() if given and _REQUEST_ID.fullmatch(given) else made[32:])
 
 
 def outgoing_headers() -> dict[str, str]:
@@ -54,14 +47,17 @@ def outgoing_headers() -> dict[str, str]:
 
     Each call makes a span id of its own, as the specification asks of whoever calls onwards.
     """
-    trace = _current.get(None)
+    trace = current_trace.get(None)
     if trace is None:
         return {}
-    trace_id, flags, request_id = trace
-    return {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-{flags}", "x-request-id": request_id}
+    traceparent = f"00-{trace.trace_id}-{os.urandom(8).hex()}-{trace.flags}"
+    return {"traceparent": traceparent, "x-request-id": trace.request_id}
 
 
-def _only(scope: Scope, name: bytes) -> bytes:
-    """Return the one value of a header; of several, none is believed."""
-    values = [value for header, value in scope["headers"] if header == name]
-    return values[0] if len(values) == 1 else b""
+def name_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Put the trace of the request that is being served into a line of the log."""
+    trace = current_trace.get(None)
+    if trace is not None:
+        event["request_id"] = trace.request_id
+        event["trace_id"] = trace.trace_id
+    return event
