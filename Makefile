@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli
+MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli comparison
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
 
 .PHONY: help up demo test check lint bench system lock clean
@@ -21,7 +21,7 @@ test: .venv/.ready ## Run every test: packages, embedded system, and docker comp
 
 check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it
 	@$(BIN)/pytest libs/token_verification --cov=token_verification --cov-fail-under=100
-	@$(BIN)/pytest libs/service_chassis services gateway cli
+	@$(BIN)/pytest libs/service_chassis services gateway cli comparison
 
 lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/ruff format --check .

@@ -1,0 +1,28 @@
+"""`python -m session_twin`: run the session twin until a signal ends it."""
+
+from service_chassis.database import MIGRATION_SECONDS, Database
+from service_chassis.logs import configure_logging
+from service_chassis.process import serve
+from service_chassis.settings import read_settings
+from session_twin.app import create_app
+from session_twin.settings import Settings
+
+
+def main() -> None:
+    """Read the settings from the environment and serve. Exit status 1: refused with a sentence; 2: wrong settings."""
+    settings = read_settings(Settings)
+    configure_logging("session-twin", settings.log_level)
+    serve(lambda: create_app(settings), settings, prepare=lambda: _prepare(settings))
+
+
+async def _prepare(settings: Settings) -> None:
+    # No request is waiting yet, but perhaps another process that starts at this moment: it may take its time.
+    database = Database.of(settings, patience=MIGRATION_SECONDS)
+    try:
+        await database.migrate("session_twin")
+    finally:
+        await database.close()
+
+
+if __name__ == "__main__":
+    main()
