@@ -21,7 +21,7 @@ from auth_service.endpoints.keys import keys_router
 from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.open_logins import open_logins_router
 from auth_service.endpoints.passwords import passwords_router
-from auth_service.endpoints.revocations import FEED_PATH, revocations_router
+from auth_service.endpoints.revocations import FEED_PATH, serve_feed
 from auth_service.endpoints.token_revocation import REVOCATION_PATH, token_revocation_router
 from auth_service.endpoints.tokens import TOKEN_PATH, tokens_router
 from auth_service.logins import Logins
@@ -162,8 +162,6 @@ def create_app(
             await database.close()
 
     app = FastAPI(title="Signet auth", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
-    # Found first: a thousand followers ask again at the same moment.
-    app.include_router(revocations_router(feed, longest_wait=settings.feed_longest_wait))
     app.include_router(accounts_router(accounts, trust_forwarded=settings.trust_forwarded))
     app.include_router(logins_router(logins, trust_forwarded=settings.trust_forwarded))
     app.include_router(open_logins_router(open_logins, own_tokens))
@@ -184,6 +182,7 @@ def create_app(
     app.include_router(key_administration_router(key_transitions, recent_login=recent_login))
     take_json(app, forms={TOKEN_PATH, REVOCATION_PATH})
     protect(app, own_tokens, public=PUBLIC_ROUTES)
+    serve_feed(app, feed, longest_wait=settings.feed_longest_wait)
     metrics = observe(
         app,
         readiness={"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready},

@@ -1,8 +1,9 @@
 """The feed of revocations: the log as signed answers, which every worker of every service follows."""
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,13 +19,14 @@ ANSWER_TYPE: Final = "revocations+jwt"
 """The `typ` of an answer's header: it can never pass for an access token, nor one of those for an answer."""
 
 _SHARED_FOR: Final = 1.0
-"""Seconds in which all who ask the same get the same answer."""
+"""Seconds in which all who ask the same get the same answer, and wait for it together."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Shared:
     begun_at: float
-    signing: asyncio.Task[bytes]
+    answering: asyncio.Task[bytes]
+    followers: int = 0
 
     def is_young(self, now: float) -> bool:
         # Not by whole seconds: of those who are let go together, some would have to wait for a second signature.
@@ -56,6 +58,7 @@ class RevocationFeed:
         self._clock = clock
         self._signatures = 0
         self._answers: dict[tuple[int, int, int], _Shared] = {}
+        self._waits: dict[tuple[int, int], _Shared] = {}
         # One of its own: whatever else is being signed or hashed, a revocation does not stand in line behind it.
         self._signer = ThreadPoolExecutor(1, thread_name_prefix="revocation-feed")
 
@@ -77,13 +80,40 @@ class RevocationFeed:
     async def answer(self, after: int, *, wait: int) -> bytes:
         """Return what was revoked after a seq, as a JWS: at once if there is something, else after `wait` seconds.
 
-        All who ask the same within a second share one answer, and one signature. Raises StorageUnavailable,
-        KeysUnavailable, and Unavailable when too many wait.
+        All who ask the same within a second share one answer, one signature, and one wait: a thousand who are let go
+        at the same moment ask again at the same moment. Raises StorageUnavailable, KeysUnavailable, and Unavailable
+        when too many wait.
         """
-        if wait:
-            await self._news.wait(after, wait)
-        else:
+        if not wait:
             await self._news.look()
+            return await self._answer_now(after, wait)
+        if self._news.is_beyond(after):
+            return await self._answer_now(after, wait)
+        with self._news.place(), self._waiting_for((after, wait)) as answering:
+            return await asyncio.shield(answering)
+
+    @contextlib.contextmanager
+    def _waiting_for(self, question: tuple[int, int]) -> Iterator[asyncio.Task[bytes]]:
+        """Join those who wait for the same; the last one to leave ends the wait."""
+        now = self._clock()
+        shared = self._waits.get(question)
+        if shared is None or not shared.is_young(now):
+            shared = self._waits[question] = _Shared(now, asyncio.create_task(self._answer_later(*question)))
+        shared.followers += 1
+        try:
+            yield shared.answering
+        finally:
+            shared.followers -= 1
+            if not shared.followers:
+                shared.answering.cancel()
+            if self._waits.get(question) is shared and (shared.answering.done() or not shared.followers):
+                del self._waits[question]
+
+    async def _answer_later(self, after: int, wait: int) -> bytes:
+        await self._news.wait(after, wait)
+        return await self._answer_now(after, wait)
+
+    async def _answer_now(self, after: int, wait: int) -> bytes:
         now = self._clock()
         question = (after, self._news.head, wait)
         shared = self._answers.get(question)
@@ -93,7 +123,7 @@ class RevocationFeed:
             signing.add_done_callback(functools.partial(self._forget_failure, question))
             shared = self._answers[question] = _Shared(now, signing)
         # Whoever gives up does not take the answer away from the others.
-        return await asyncio.shield(shared.signing)
+        return await asyncio.shield(shared.answering)
 
     async def _sign(self, after: int, *, wait: int, now: int) -> bytes:
         page = await self._log.read(after)
@@ -113,7 +143,7 @@ class RevocationFeed:
 
     def _forget_failure(self, question: tuple[int, int, int], signing: asyncio.Task[bytes]) -> None:
         shared = self._answers.get(question)
-        if (signing.cancelled() or signing.exception()) and shared is not None and shared.signing is signing:
+        if (signing.cancelled() or signing.exception()) and shared is not None and shared.answering is signing:
             del self._answers[question]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import structlog
 
@@ -51,26 +51,30 @@ class RevocationNews:
         """Return None when the log can be followed, or a sentence: a check for `/readyz`."""
         return self._fault
 
-    async def wait(self, after: int, seconds: float) -> None:
-        """Return once the log has got further than a seq, the time is over, or `end` has been called.
+    def is_beyond(self, seq: int) -> bool:
+        """Tell whether there is no need to wait for the log to get further than a seq."""
+        return self._head > seq or self._ended
 
-        Raises Unavailable when too many wait already.
-        """
-        if self._head > after or self._ended:
-            return
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Take one of the places of those who wait. Raises Unavailable when there is none left."""
         if self._waiting >= self._places:
             raise Unavailable("overloaded", "Too many wait for revocations at this process.", retry_after=1)
         self._waiting += 1
         self._somebody_waits.set()
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while self._head <= after and not self._ended:
-                        await self._grown.wait()
+            yield
         finally:
             self._waiting -= 1
             if not self._waiting:
                 self._somebody_waits.clear()
+
+    async def wait(self, after: int, seconds: float) -> None:
+        """Return once the log has got further than a seq, the time is over, or `end` has been called."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.is_beyond(after):
+                    await self._grown.wait()
 
     async def look(self) -> None:
         """See how far the log has got by now. Raises StorageUnavailable.
