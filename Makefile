@@ -21,7 +21,7 @@ test: .venv/.ready ## Run every test: packages, embedded system, and docker comp
 
 check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it
 	@$(BIN)/pytest libs/token_verification --cov=token_verification --cov-fail-under=100
-	@$(BIN)/pytest libs/service_chassis services gateway cli comparison
+	@$(BIN)/pytest libs/service_chassis services gateway cli comparison benchmarks
 
 lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/ruff format --check .
@@ -29,7 +29,7 @@ lint: .venv/.ready ## Formatting, lint, types and import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/.ready ## Measure what is promised of logins, keys and refreshes; QUICK=1 does less of each
+bench: .venv/.ready ## Measure what is promised, beside peers, and write benchmarks/report.md; QUICK=1 is a first look
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 system: .venv/.ready ## Run only the tests of the running system

@@ -1,24 +1,25 @@
-"""`python -m benchmarks`: measure, print, and end with status 1 when a promise was not kept.
+"""`python -m benchmarks`: measure, print, write a report, and end with status 1 when a promise was not kept.
 
-`--quick` does less of each; names of experiments choose among them.
+`--quick` does less of each; names of experiments choose among them. A full run of all writes `benchmarks/report.md` and
+its plots, any other one `.bench/report.md`.
 """
 
 import argparse
+import json
+import os
+import signal
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from pathlib import Path
 
-from benchmarks import feed_delivery, logout_latency, refreshes, revoked_entries, rotations
-from benchmarks.figures import Figure, machine, table
+from benchmarks.experiments import EXPERIMENTS
+from benchmarks.figures import Figure
+from benchmarks.findings import Findings
+from benchmarks.report import Report, chapter
 
-EXPERIMENTS: Final[Mapping[str, tuple[str, Callable[..., list[Figure]]]]] = {
-    "logout": (logout_latency.TITLE, logout_latency.measure),
-    "followers": (feed_delivery.TITLE, feed_delivery.measure),
-    "entries": (revoked_entries.TITLE, revoked_entries.measure),
-    "rotations": (rotations.TITLE, rotations.measure),
-    "refreshes": (refreshes.TITLE, refreshes.measure),
-}
+HERE = Path(__file__).parent
 
 
 def main() -> int:
@@ -28,19 +29,51 @@ def main() -> int:
         "experiments", nargs="*", metavar="experiment", help=f"of {', '.join(EXPERIMENTS)}; all by default"
     )
     parser.add_argument("--quick", action="store_true", help="do less of each: for a first look")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if unknown := set(arguments.experiments) - set(EXPERIMENTS):
         parser.error(f"there is no experiment {min(unknown)}; there are {', '.join(EXPERIMENTS)}")
-    sys.stdout.write(f"Measured on {machine()}.\n\n")
-    kept = True
-    for name in arguments.experiments or EXPERIMENTS:
-        title, measure = EXPERIMENTS[name]
+    if arguments.into:
+        (name,) = arguments.experiments
+        arguments.into.write_text(json.dumps(EXPERIMENTS[name].measure(quick=arguments.quick).as_json()), "utf-8")
+        return 0
+    return _run_all(arguments.experiments or list(EXPERIMENTS), quick=arguments.quick)
+
+
+def _run_all(names: list[str], *, quick: bool) -> int:
+    report = Report.begun(quick=quick)
+    sys.stdout.write(f"{report.preface()}\n")
+    for name in names:
         began = time.monotonic()
-        figures = measure(quick=arguments.quick)
-        kept = kept and all(figure.kept for figure in figures)
-        sys.stdout.write(f"{table(title, figures)}\nIt took {time.monotonic() - began:.0f} s.\n\n")
+        findings = run_apart(name, quick=quick, deadline=EXPERIMENTS[name].deadline)
+        report.add(name, EXPERIMENTS[name].title, findings, seconds=time.monotonic() - began)
+        sys.stdout.write(f"{chapter(report.chapters[-1], plots=False)}\n")
         sys.stdout.flush()
-    return 0 if kept else 1
+    whole = not quick and names == list(EXPERIMENTS)
+    written = report.write(HERE if whole else HERE.parent / ".bench")
+    sys.stdout.write(f"The report is {written}.\n")
+    return 0 if report.kept else 1
+
+
+def run_apart(name: str, *, quick: bool, deadline: float) -> Findings:
+    """Run one experiment in a process of its own: whatever becomes of it, the others' findings are there."""
+    with tempfile.TemporaryDirectory(prefix="signet-bench-") as folder:
+        into = Path(folder) / "findings.json"
+        command = [sys.executable, "-m", "benchmarks", name, "--into", str(into), *(["--quick"] if quick else [])]
+        process = subprocess.Popen(command, cwd=HERE.parent, start_new_session=True)  # noqa: S603 -- ourselves
+        try:
+            status = process.wait(deadline)
+        except subprocess.TimeoutExpired:
+            lack = f"it was not done after {deadline:g} s"
+        else:
+            if status == 0:
+                return Findings.of_json(json.loads(into.read_text("utf-8")))
+            lack = f"it broke off, status {status}"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    return Findings(figures=[Figure("the experiment", lack, "it comes to its end", kept=False)])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from auth_service.revocations import RevocationKind, RevocationLog
 from benchmarks.figures import Figure
+from benchmarks.findings import Findings
 from service_chassis.database import Database
 
 TITLE = "1,000 followers of one auth process"
@@ -67,7 +68,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(_measure(arguments)), indent=2))
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Findings:
     """Measure in a process of its own, which raises its limit of open files."""
     command = [sys.executable, "-m", "benchmarks.feed_delivery", *(["--revocations=10", "--idle=5"] if quick else [])]
     told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)  # noqa: S603 -- ourselves
@@ -75,7 +76,7 @@ def measure(*, quick: bool) -> list[Figure]:
         told["delivery_ms"]["p99"], told["delivery_ms"], told["auth_cpu_s"], told["auth_memory_mib"]
     )  # fmt: skip
     deliveries, expected = told["deliveries"], told["expected_deliveries"]
-    return [
+    return Findings([
         Figure("delivered", f"{deliveries} of {expected}", "all", kept=deliveries == expected),
         Figure("delivery, median / p99 / worst", f"{delay['p50']:.0f} / {late:.0f} / {delay['max']:.0f} ms",
                "p99 at most 1 s", kept=late <= 1000),
@@ -83,7 +84,7 @@ def measure(*, quick: bool) -> list[Figure]:
                f"{cpu['per_revocation'] * 1000:.0f} ms, {cpu['per_idle_second'] * 1000:.0f} ms"),
         Figure("auth's memory: alone, with all followers, at most",
                f"{memory['alone']:.0f} / {memory['with_followers']:.0f} / {memory['peak']:.0f} MiB"),
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 async def _measure(arguments: argparse.Namespace) -> dict[str, object]:

@@ -1,8 +1,6 @@
 """Figures as they are printed: what was measured, beside what was promised."""
 
 import math
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +16,16 @@ class Figure:
     measured: str
     promise: str = NO_PROMISE
     kept: bool = True
+
+    @classmethod
+    def of_ratio(
+        cls, what: str, ratio: float | None, *, least: float | None = None, aim: float | None = None
+    ) -> "Figure":
+        """Make one of a ratio, None if it could not be measured, that is to be `least` or more, and better `aim`."""
+        measured = "not measured" if ratio is None else f"{ratio:.2f}"
+        if least is None:
+            return cls(what, measured)
+        return cls(what, measured, f"at least {least:g} (aim {aim:g})", kept=ratio is not None and ratio >= least)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -36,20 +44,15 @@ def spread(seconds: Sequence[float]) -> str:
     return f"{milliseconds(middle)} / {milliseconds(late)} / {milliseconds(worst)}"
 
 
-def machine() -> str:
-    """Say on what the figures were taken."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {platform.system()}"
-
-
-def table(title: str, figures: Sequence[Figure]) -> str:
-    """Lay figures out as a table in Markdown."""
+def table(title: str, figures: Sequence[Figure], *, depth: int = 2) -> str:
+    """Lay figures out as a table in Markdown, under a heading of that depth."""
     rows = [("what", "measured", "promised"), *((each.what, each.measured, _promise(each)) for each in figures)]
     widths = [max(len(row[place]) for row in rows) for place in range(3)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([f"## {title}", "", *lines, ""])
+    return "\n".join([f"{'#' * depth} {title}", "", *lines, ""])
 
 
 def _promise(figure: Figure) -> str:

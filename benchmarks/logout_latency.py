@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, suppress
 
 from benchmarks.connections import Connection, one_to_each_worker
 from benchmarks.figures import Figure, milliseconds, quantile, spread
+from benchmarks.findings import Findings
 from benchmarks.system import HOST, Door, Person, make_administrator, running_system
 from signet.demo.token_parts import taken_apart
 
@@ -106,7 +107,7 @@ ENDINGS: dict[str, tuple[Ending, int, float]] = {
 """Each with how often it is measured, 200 times in all, and the seconds before each time."""
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Findings:
     """Measure each way of ending a login; 200 times in all, or 20."""
     everywhere = {"SIGNET_WORKERS": str(WORKERS)}
     environment = {"auth": {"SIGNET_WORKERS": "1"}}
@@ -116,11 +117,13 @@ def measure(*, quick: bool) -> list[Figure]:
         latencies = asyncio.run(_measure(scene, ports, share=0.1 if quick else 1.0))
     every = [seconds for each in latencies.values() for seconds in each]
     late, worst = quantile(every, 0.99), max(every)
-    return [
-        *(Figure(f"{name}, median / p99 / worst of {len(each)}", spread(each)) for name, each in latencies.items()),
-        Figure(f"all {len(every)}, p99", milliseconds(late), "at most 250 ms", kept=late <= 0.25),
-        Figure(f"all {len(every)}, worst", milliseconds(worst), "less than 1 s", kept=worst < 1),
-    ]
+    return Findings(
+        [
+            *(Figure(f"{name}, median / p99 / worst of {len(each)}", spread(each)) for name, each in latencies.items()),
+            Figure(f"all {len(every)}, p99", milliseconds(late), "at most 250 ms", kept=late <= 0.25),
+            Figure(f"all {len(every)}, worst", milliseconds(worst), "less than 1 s", kept=worst < 1),
+        ]
+    )
 
 
 async def _measure(scene: Scene, ports: Sequence[tuple[int, str]], *, share: float) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ from tests.postgresql_server import running_server, why_no_server
 
 from benchmarks.connections import Connection, Reply
 from benchmarks.figures import Figure, milliseconds
+from benchmarks.findings import Findings
 from benchmarks.system import HOST, Door, running_system
 from signet.stack import EmbeddedStack
 
@@ -22,7 +23,7 @@ GRACE = 1.0
 SHORTENED = {"SIGNET_WORKERS": "2", "SIGNET_REFRESH_GRACE": str(GRACE)}
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Findings:
     """Go through a hundred rounds on each kind of database, or ten."""
     figures = []
     if lack := why_no_server():
@@ -30,7 +31,7 @@ def measure(*, quick: bool) -> list[Figure]:
     for kind, database in _databases():
         with database as environment, running_system(environment={"auth": {**SHORTENED, **environment}}) as stack:
             figures += asyncio.run(_measure(kind, stack, rounds=10 if quick else 100))
-    return figures
+    return Findings(figures)
 
 
 def _databases() -> Iterator[tuple[str, contextlib.AbstractContextManager[Mapping[str, str]]]]:

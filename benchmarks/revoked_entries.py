@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from benchmarks.findings import Findings
 from token_verification.revocation_answer import Revocation
 from token_verification.revocation_journal import Position, RevocationJournal
 from token_verification.revocation_set import RevocationSet
@@ -17,7 +18,7 @@ LIFE = 665
 """Seconds within which they end."""
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Findings:
     """Measure up to a million of them, or a hundred thousand."""
     sizes = (1000, 10_000, 100_000) if quick else (1000, 10_000, 100_000, 1_000_000)
     now = int(time.time())
@@ -31,13 +32,17 @@ def measure(*, quick: bool) -> list[Figure]:
     tracemalloc.stop()
     assert len(again) == len(rows)
     grown = costs[sizes[-1]] / costs[sizes[0]]
-    return [
-        # The ids themselves are made by whoever reads an answer; here they were there before: 81 bytes for each.
-        Figure(f"bytes for each of {len(rows):,}, without its id", f"{held / len(rows):.0f}"),
-        Figure(f"loading {len(rows):,} from the journal", f"{_load_time(again, rows):.1f} s"),
-        *(Figure(f"a check among {size:,}", f"{cost * 1e9:.0f} ns") for size, cost in costs.items()),
-        Figure(f"a check among {sizes[-1]:,}, in checks among {sizes[0]:,}", f"{grown:.1f}", "flat", kept=grown < 4),
-    ]
+    return Findings(
+        [
+            # The ids themselves are made by whoever reads an answer; here they were there before: 81 bytes for each.
+            Figure(f"bytes for each of {len(rows):,}, without its id", f"{held / len(rows):.0f}"),
+            Figure(f"loading {len(rows):,} from the journal", f"{_load_time(again, rows):.1f} s"),
+            *(Figure(f"a check among {size:,}", f"{cost * 1e9:.0f} ns") for size, cost in costs.items()),
+            Figure(
+                f"a check among {sizes[-1]:,}, in checks among {sizes[0]:,}", f"{grown:.1f}", "flat", kept=grown < 4
+            ),
+        ]
+    )
 
 
 def _filled(rows: list[Revocation]) -> RevocationSet:

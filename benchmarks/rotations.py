@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.figures import Figure
+from benchmarks.findings import Findings
 from benchmarks.system import Door, make_administrator, running_system
 from signet.demo.token_parts import taken_apart
 
@@ -38,7 +39,7 @@ class Seen:
     failures: list[str] = field(default_factory=list)
 
 
-def measure(*, quick: bool) -> list[Figure]:
+def measure(*, quick: bool) -> Findings:
     """Rotate ten times, or three."""
     rotations = 3 if quick else 10
     with running_system(everywhere=SHORTENED) as stack:
@@ -48,7 +49,7 @@ def measure(*, quick: bool) -> list[Figure]:
     gone = [kid for kid in seen.published_last if kid not in _published_at_the_end(seen)]
     outlived = [seen.published_last[kid] - seen.good_until[kid] for kid in gone if kid in seen.good_until]
     least, shortest = min(ripe, default=float("nan")), min(outlived, default=float("nan"))
-    return [
+    return Findings([
         Figure("rotations, and keys that have signed", f"{rotations}, {len(seen.signed_first)}"),
         Figure("requests of logged-in people, failed", f"{seen.requests}, {len(seen.failures)}", "none fails",
                kept=not seen.failures),
@@ -56,7 +57,7 @@ def measure(*, quick: bool) -> list[Figure]:
                kept=bool(ripe) and least >= 2 * MAX_AGE - LOOK_EVERY * 2),
         Figure("published beyond its last token's end, at least", f"{shortest:.1f} s", "never less than 0",
                kept=bool(outlived) and shortest >= 0),
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 def _published_at_the_end(seen: Seen) -> set[str]:

@@ -56,13 +56,13 @@ def test_locks_have_hashes_and_no_addresses(lock: Path) -> None:
 
 
 def test_each_image_has_a_lock() -> None:
-    """The whole workspace, its tools, and each image's package have a lock."""
+    """The whole workspace, its tools, each image's package, and the peers that benchmarks install have a lock."""
     names = {str(lock.relative_to(ROOT)) for lock in LOCKS}
     images = {
         f"{package}/requirements.lock"
         for package in ("services/auth", "services/profile", "services/orders", "gateway")
     }
-    assert names == {"requirements.lock", "build-tools.lock"} | images
+    assert names == {"requirements.lock", "build-tools.lock", "benchmarks/peers/requirements.lock"} | images
 
 
 def test_no_key_in_the_repository() -> None:

@@ -1,0 +1,141 @@
+"""A contest: several servers are asked the same in turns, A B C A B C: the machine's moods are the same for all.
+
+Who does not pass its check, or breaks off, is named with the reason, and is measured no further.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.checks import Unequal
+from benchmarks.findings import Plot, Table
+from benchmarks.load import CONNECTIONS, Asking, Load, put_load
+from benchmarks.servers import Missing, Running
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Someone to be measured: what is asked, a check that raises Unequal, and the processes that answer."""
+
+    name: str
+    asking: Asking
+    check: Callable[[Asking], None]
+    processes: Sequence[Running]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long is measured: whole seconds at a time, in so many rounds, after one to warm up."""
+
+    rounds: int
+    seconds: int
+
+    @classmethod
+    def usual(cls, *, quick: bool) -> "Effort":
+        """Return what gives steady ratios, or a first look."""
+        return cls(2, 1) if quick else cls(5, 3)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one contestant: a load for each round, and its memory after them, in bytes."""
+
+    loads: Sequence[Load]
+    memory: int
+    start_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """The median of requests per second."""
+        return statistics.median(load.rate for load in self.loads)
+
+    @property
+    def spread(self) -> float:
+        """How far the rounds are apart, from the slowest to the fastest, as a share of the median."""
+        rates = [load.rate for load in self.loads]
+        return (max(rates) - min(rates)) / self.rate
+
+    @property
+    def p99(self) -> float:
+        """The median of the rounds' ninety-ninth percentiles, in seconds."""
+        return statistics.median(load.p99 for load in self.loads)
+
+
+@dataclass
+class Results:
+    """Outcomes by name, and why others have none."""
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, name: str, base: str) -> float | None:
+        """Return how many times the requests of another one somebody answers; None if either is lacking."""
+        if name not in self.outcomes or base not in self.outcomes:
+            return None
+        return self.outcomes[name].rate / self.outcomes[base].rate
+
+    def table(self, title: str, *, base: str) -> Table:
+        """Lay it out, in ratios to one of them. Those that are lacking stand at the end, with the reason."""
+        rows = [
+            (name, f"{outcome.rate:,.0f}", _times(self.ratio(name, base)), f"{outcome.spread * 100:.0f} %",
+             f"{outcome.p99 * 1000:.1f}", f"{outcome.memory / MEBIBYTE:.0f}")
+            for name, outcome in self.outcomes.items()
+        ]  # fmt: skip
+        rows += [(name, f"not measured: {why}", "-", "-", "-", "-") for name, why in self.lacking.items()]
+        return Table(title, ("who", "requests/s", f"× {base}", "spread", "p99 ms", "memory MiB"), rows)
+
+    def plot(self, name: str, title: str, *, base: str) -> Plot:
+        """Draw the ratios to one of them."""
+        ratios = {each: self.ratio(each, base) for each in self.outcomes}
+        return Plot(name, title, f"× {base}", bars={each: ratio for each, ratio in ratios.items() if ratio is not None})
+
+
+def hold(
+    contestants: Iterable[Contestant],
+    effort: Effort,
+    *,
+    core: int | None,
+    connections: int = CONNECTIONS,
+    lacking: Mapping[str, str] | None = None,
+) -> Results:
+    """Check everyone, warm them up, and measure them in turns. `lacking`: who could not even come, and why."""
+    results = Results(lacking=dict(lacking or {}))
+    loads: dict[str, list[Load]] = {}
+    present: list[Contestant] = []
+    for each in contestants:
+        try:
+            each.check(each.asking)
+            _one_load(each, 1, core, connections, first=0)
+            present.append(each)
+        except (Unequal, Missing) as fault:
+            results.lacking[each.name] = str(fault)
+    for _ in range(effort.rounds):
+        for each in present:
+            if each.name in results.lacking:
+                continue
+            done = loads.setdefault(each.name, [])
+            try:
+                # Goes on where it ended: what was seen is new again only after all others.
+                first = sum(load.requests for load in done)
+                done.append(_one_load(each, effort.seconds, core, connections, first=first))
+            except Unequal as fault:
+                results.lacking[each.name] = str(fault)
+    for each in present:
+        if each.name not in results.lacking:
+            memory = sum(process.memory() for process in each.processes)
+            start = max(process.start_seconds for process in each.processes)
+            results.outcomes[each.name] = Outcome(loads[each.name], memory, start)
+    return results
+
+
+def _one_load(each: Contestant, seconds: int, core: int | None, connections: int, *, first: int) -> Load:
+    load = put_load(each.asking, seconds=seconds, core=core, connections=connections, first=first)
+    if load.refused or load.broken:
+        raise Unequal(f"of {load.requests} requests it refused {load.refused}, and {load.broken} had no answer")
+    return load
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"

@@ -1,0 +1,32 @@
+"""The experiments by name, in the order in which they are run and told."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from benchmarks import (
+    feed_delivery,
+    logout_latency,
+    refreshes,
+    resource_servers,
+    revoked_entries,
+    rotations,
+)
+from benchmarks.findings import Findings
+
+
+class Experiment(NamedTuple):
+    """What is measured, and for how many seconds at most: the deadline only ends what hangs."""
+
+    title: str
+    measure: Callable[..., Findings]
+    deadline: float = 300.0
+
+
+EXPERIMENTS: Final[Mapping[str, Experiment]] = {
+    "profile": Experiment(resource_servers.TITLE, resource_servers.measure, 600),
+    "logout": Experiment(logout_latency.TITLE, logout_latency.measure, 480),
+    "followers": Experiment(feed_delivery.TITLE, feed_delivery.measure),
+    "entries": Experiment(revoked_entries.TITLE, revoked_entries.measure),
+    "rotations": Experiment(rotations.TITLE, rotations.measure),
+    "refreshes": Experiment(refreshes.TITLE, refreshes.measure),
+}

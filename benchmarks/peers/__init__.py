@@ -1,0 +1,1 @@
+"""Those beside whom Signet is measured: how they are installed, configured and started."""
