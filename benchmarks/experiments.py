@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from benchmarks import (
+    end_to_end,
     feed_delivery,
+    gateways,
     logout_latency,
     refreshes,
     resource_servers,
@@ -24,6 +26,8 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "profile": Experiment(resource_servers.TITLE, resource_servers.measure, 600),
+    "gateway": Experiment(gateways.TITLE, gateways.measure),
+    "chain": Experiment(end_to_end.TITLE, end_to_end.measure),
     "logout": Experiment(logout_latency.TITLE, logout_latency.measure, 480),
     "followers": Experiment(feed_delivery.TITLE, feed_delivery.measure),
     "entries": Experiment(revoked_entries.TITLE, revoked_entries.measure),

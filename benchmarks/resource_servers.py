@@ -1,11 +1,13 @@
 """A protected GET of the caller's profile, one process on one core: Signet's profile service beside its peers."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from benchmarks.cast import Cast
 from benchmarks.checks import ask, must_answer, must_refuse
 from benchmarks.contest import Contestant, Effort, Results, hold
 from benchmarks.figures import Figure
@@ -21,7 +23,7 @@ from benchmarks.peers.services import (
     signet_profile,
     usual_python_service,
 )
-from benchmarks.servers import Cores, Missing, Running, Server, running
+from benchmarks.servers import Cores, Missing, Server
 
 TITLE = "A protected GET, one process on one core"
 SIGNET = "Signet profile"
@@ -31,7 +33,7 @@ CACHED = "Fastify + fast-jwt, with its cache"
 
 Start = Callable[[Issuer, Path], Server]
 
-BY_TOKEN: dict[str, Start] = {
+BY_TOKEN: Mapping[str, Start] = {
     SIGNET: signet_profile,
     BASE: lambda issuer, _: express(issuer, "key_object"),
     "Express 5 + jsonwebtoken RS256, PEM string": lambda issuer, _: express(issuer, "pem"),
@@ -39,10 +41,15 @@ BY_TOKEN: dict[str, Start] = {
     CACHED: lambda issuer, _: fastify(issuer, "cached"),
     "FastAPI + PyJWT, the usual demo": lambda issuer, _: usual_python_service(issuer),
 }
-"""Those who verify RS256. None but Signet's service asks a database, and follows a feed of revocations."""
+"""Those who verify RS256."""
 
 ARTICLE = "Express 5 + jsonwebtoken HS256, as the article has it"
 SESSION = "Express 5 + express-session"
+
+_NOTE = (
+    f"All answer the same {len(BODY)} bytes. Peers make them from the claims; Signet's service reads its database at "
+    "each request, follows the feed of revocations, and counts and traces what it answers."
+)
 
 
 def measure(*, quick: bool) -> Findings:
@@ -51,87 +58,66 @@ def measure(*, quick: bool) -> Findings:
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="signet-bench-")))
         issuer = held.enter_context(issuing(folder))
-        cast = _Cast(held, folder, cores)
-        for name, start in BY_TOKEN.items():
-            cast.add(name, partial(start, issuer, folder), issuer.bearers(1), issuer.forgeries())
-        cast.add(ARTICLE, lambda: express(issuer, "secret"), issuer.secret_bearers(1), issuer.secret_forgeries())
-        cast.add(OPEN, lambda: signet_profile(issuer, folder, module="benchmarks.peers.profile_without_auth"),
-                 issuer.bearers(1), {})  # fmt: skip
-        cast.add_session("in memory", None)
-        cast.add_session("in Redis", redis_store)
+        cast = Cast(held, folder, cores)
+        _start_all(cast, issuer, folder)
         same = hold(cast.contestants, effort, core=cores.load, lacking=cast.lacking)
-        # As many as nobody's cache holds, and nobody is asked between two turns of the list.
-        new = issuer.bearers(15_000 if quick else 40_000)
-        forgeries = issuer.forgeries()
-        strangers = [_with(each, new, forgeries) for each in cast.contestants if each.name in BY_TOKEN]
+        # More than anybody's cache holds, and the list begins anew only after it was gone through.
+        tokens = issuer.bearers(15_000 if quick else 40_000)
+        strangers = [
+            replace(each, asking=replace(each.asking, headers=tokens))
+            for each in cast.contestants
+            if each.name in BY_TOKEN and each.name not in same.lacking
+        ]
         lacking = {name: why for name, why in same.lacking.items() if name in BY_TOKEN}
-        strangers = [each for each in strangers if each.name not in lacking]
-        other = hold(strangers, effort, core=cores.load, lacking=lacking)
+        new = hold(strangers, effort, core=cores.load, lacking=lacking)
     return Findings(
-        figures=_figures(same, other),
-        tables=[same.table("The same token again and again", base=BASE),
-                other.table("Every token new", base=BASE)],
-        plots=[same.plot("resource-servers", "A protected GET, the same token again and again", base=BASE),
-               other.plot("new-tokens", "A protected GET, every token new", base=BASE)],
+        figures=_figures(same, new),
+        tables=[same.table("The same token again and again", base=BASE), new.table("Every token new", base=BASE)],
+        plots=[
+            same.plot("same-token", "A protected GET, the same token again and again", base=BASE),
+            new.plot("new-tokens", "A protected GET, every token new", base=BASE),
+        ],
         notes=[_NOTE],
-    )  # fmt: skip
+    )
 
 
-_NOTE = (
-    f"All answer the same {len(BODY)} bytes. Peers make them from the claims; Signet's service reads its database at "
-    "each request, follows the feed of revocations, and counts and traces what it answers."
-)
+def _start_all(cast: Cast, issuer: Issuer, folder: Path) -> None:
+    verified, bearers = must_be_verified(issuer.forgeries()), issuer.bearers(1)
+    for name, start in BY_TOKEN.items():
+        cast.add(name, partial(start, issuer, folder), path=PATH, check=verified, headers=bearers)
+    cast.add(ARTICLE, lambda: express(issuer, "secret"), path=PATH,
+             check=must_be_verified(issuer.secret_forgeries()), headers=issuer.secret_bearers(1))  # fmt: skip
+    cast.add(OPEN, lambda: signet_profile(issuer, folder, module="benchmarks.peers.profile_without_auth"), path=PATH,
+             check=must_be_verified({}), headers=bearers)  # fmt: skip
+    _add_session(cast, f"{SESSION}, in memory", None)
+    _add_session(cast, f"{SESSION}, in Redis", redis_store)
 
 
-class _Cast:
-    """Those who take part, and why others do not."""
-
-    def __init__(self, held: ExitStack, folder: Path, cores: Cores) -> None:
-        self._held = held
-        self._folder = folder
-        self._cores = cores
-        self.contestants: list[Contestant] = []
-        self.lacking: dict[str, str] = {}
-
-    def add(
-        self, name: str, server: Callable[[], Server], headers: list[str], forgeries: dict[str, str | None]
-    ) -> None:
-        """Start one who is shown tokens."""
-        try:
-            process = self._run(server(), name, self._cores.server)
-        except Missing as fault:
-            self.lacking[name] = str(fault)
-            return
-        each = Contestant(name, Asking(process.port, PATH, headers), lambda _: None, [process])
-        self.contestants.append(_with(each, headers, forgeries))
-
-    def add_session(self, kind: str, store: Callable[[], Server] | None) -> None:
-        """Start one who is shown a cookie, and log in there."""
-        name = f"{SESSION}, {kind}"
-        try:
-            # The store has the load's core: no more than one is measured.
-            redis = self._run(store(), f"{name} (store)", self._cores.load) if store else None
-            process = self._run(express_session(redis=redis.port if redis else None), name, self._cores.server)
-        except Missing as fault:
-            self.lacking[name] = str(fault)
-            return
-        cookie = ask(process.port, "/login", method="POST").cookie
-        forged = {"no cookie": None, "a cookie with another signature": f"Cookie: {cookie[:-4]}AAAA"}
-        each = Contestant(name, Asking(process.port, PATH, []), lambda _: None, [process, *([redis] if redis else [])])
-        self.contestants.append(_with(each, [f"Cookie: {cookie}"], forged))
-
-    def _run(self, server: Server, name: str, core: int) -> Running:
-        return self._held.enter_context(running(server, self._folder, core=core, name=name.replace("/", "-")))
-
-
-def _with(each: Contestant, headers: list[str], forgeries: dict[str, str | None]) -> Contestant:
-    """Return the same one, shown other headers, and checked with them and these forgeries."""
+def must_be_verified(forgeries: Mapping[str, str | None]) -> Callable[[Asking], None]:
+    """Return the check that good credentials get the profile, and these none."""
 
     def check(asking: Asking) -> None:
         must_answer(asking, BODY)
         must_refuse(asking, forgeries)
 
-    return Contestant(each.name, Asking(each.asking.port, PATH, headers), check, each.processes)
+    return check
+
+
+def _add_session(cast: Cast, name: str, store: Callable[[], Server] | None) -> None:
+    """Add one who is shown a cookie, and log in there."""
+    try:
+        # The store has the load's core: whoever asks it has one core, like all others.
+        redis = cast.run(store(), f"store of {name}", cast.cores.load) if store else None
+        server = express_session(redis=redis.port if redis else None)
+        process = cast.run(server, name, cast.cores.server)
+    except Missing as fault:
+        cast.lacking[name] = str(fault)
+        return
+    cookie = ask(process.port, "/login", method="POST").cookie
+    forged = {"no cookie": None, "a cookie with another signature": f"Cookie: {cookie[:-4]}AAAA"}
+    processes = [process, *([redis] if redis else [])]
+    asking = Asking(process.port, PATH, [f"Cookie: {cookie}"])
+    cast.contestants.append(Contestant(name, asking, must_be_verified(forged), processes))
 
 
 def _figures(same: Results, new: Results) -> list[Figure]:
@@ -143,6 +129,7 @@ def _figures(same: Results, new: Results) -> list[Figure]:
         Figure.of_ratio(f"GET profile, every token new, × {BASE}", new.ratio(SIGNET, BASE), least=1.0, aim=2),
         Figure("verifying, of a request with a known token", "not measured" if share is None else f"{1 - share:.1%}",
                "at most 5 % (aim 2 %)", kept=share is not None and 1 - share <= 0.05),
-        Figure("memory of a service's process", f"{mine.memory / 2**20:.0f} MiB" if mine else "not measured",
+        Figure("memory of a service's process", f"{mine.memory / 1e6:.0f} MB" if mine else "not measured",
                "at most 90 MB (aim 60 MB)", kept=mine is not None and mine.memory <= 90e6),
+        Figure("p99 at that load", f"{mine.p99 * 1000:.1f} ms" if mine else "not measured"),
     ]  # fmt: skip
