@@ -33,7 +33,7 @@ from token_verification.client_assertion import LONGEST_LIFE, TYPE
 from token_verification.errors import Reason
 from token_verification.revocation_answer import TYPE as ANSWER_TYPE
 from token_verification.revocation_answer import read, take_apart
-from token_verification.revocation_feed import WAIT
+from token_verification.revocation_feed import _FETCHES, WAIT
 from token_verification.revocation_question import ask
 from token_verification.token_exchange import ACCESS_TOKEN_TYPE, CLIENT_ASSERTION_TYPE, GRANT_TYPE, TokenExchange
 from token_verification.verifier import SIZE_LIMIT
@@ -162,7 +162,7 @@ def test_the_numbers_of_the_feed_are_its_defaults() -> None:
     assert f"{feed('byte_cap') // 1024**2} MiB" in table["one question"]
     assert f"after {feed('retry_first'):g} s, doubling up to {feed('retry_last'):g} s" in table["after a failure"]
     assert f"again after {feed('retry_first'):g} s" in table["nothing new, and yet at once"]
-    assert f"at most every {feed('cooldown'):g} s" in text
+    assert f"at most {_FETCHES} times in {feed('cooldown'):g} s" in text
     assert f"the age is above {feed('max_age_for_changes'):g} s" in table["strict"]
     assert f"above {feed('max_age'):g} s" in table["strict"]
     assert f"by more than the {feed('leeway'):g} s" in text
@@ -195,7 +195,7 @@ async def test_the_example_of_the_feed_is_one() -> None:
     assert json.loads(jws.payload) == said
     key = StaticKeySet({"keys": [json.loads(jwk)]}).known(key_id)
     assert key is not None
-    read_answer = read(jws, key, issuer=said["iss"], after=after, now=1_800_000_000, leeway=5)
+    read_answer = read(jws, key, issuer=said["iss"], after=after, wait=20, now=1_800_000_000, leeway=5)
     assert [list(row) for row in read_answer.revoked] == said["revoked"]
     assert f"question is `after={read_answer.seq}`" in section("Revocation feed").replace("\n", " ")
     assert not read_answer.more

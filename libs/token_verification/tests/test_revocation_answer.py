@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from token_verification import AccessTokenVerifier, InvalidToken
-from token_verification.revocation_answer import Answer, Revocation, UnusableAnswerError, read, take_apart
+from token_verification.revocation_answer import (
+    Answer,
+    LogPutBackError,
+    Revocation,
+    UnusableAnswerError,
+    read,
+    take_apart,
+)
 from token_verification.testing import FakeClock, FakeIssuer, json_bytes
 
 NOW = 1_800_000_000
@@ -34,7 +41,7 @@ def said(body: bytes, *, after: int = 7, now: float = NOW) -> Answer:
     jws, _ = take_apart(body)
     key = ISSUER.key_set.known(ISSUER.key_id)
     assert key is not None
-    return read(jws, key, issuer=ISSUER.issuer, after=after, now=now, leeway=5)
+    return read(jws, key, issuer=ISSUER.issuer, after=after, wait=20, now=now, leeway=5)
 
 
 def fault_of(body: bytes, **question: Any) -> str:  # noqa: ANN401 -- see `said`
@@ -56,10 +63,17 @@ def test_a_good_answer_says_everything() -> None:
     assert said(signed(GOOD | {"revoked": [], "seq": 7})) == Answer(7, more=False, revoked=[])
 
 
+def test_a_log_that_was_put_back_is_told_apart() -> None:
+    """Its end lies before what was asked: a fault, and one by which all has to be asked for again."""
+    with pytest.raises(LogPutBackError, match="goes back behind what was asked"):
+        said(signed(GOOD | {"seq": 6, "revoked": []}))
+
+
 def test_clocks_may_be_a_little_apart() -> None:
     """An answer is good until the leeway after its end."""
     assert said(signed(GOOD), now=NOW + 34.9).seq == 12
     assert "has ended" in fault_of(signed(GOOD), now=NOW + 35)
+    assert said(signed(GOOD | {"exp": NOW + 35})).seq == 12
 
 
 @pytest.mark.parametrize(
@@ -71,6 +85,8 @@ def test_clocks_may_be_a_little_apart() -> None:
         ({"exp": None}, "the answer does not say when it was given and when it ends"),
         ({"exp": NOW + 0.5}, "the answer does not say when it was given and when it ends"),
         ({"exp": NOW - 5}, "the answer has ended: it was kept back, or the clocks are apart"),
+        ({"exp": NOW + 36}, "the answer is good for too long: "),
+        ({"iat": NOW - 6}, "the answer is good for too long: "),
         ({"after": 8}, "the answer is to another question"),
         ({"after": "7"}, "the answer is to another question"),
         ({"after": 7.0}, "the answer is to another question"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import jwt
 import pytest
+import structlog
 from fastapi.routing import APIRoute
 from services.auth.tests.conftest import PASSWORD
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from auth_service.first_administrator import create_first_administrator
 from auth_service.revocation_feed import RevocationNews
 from auth_service.revocations import RevocationKind, RevocationLog
 from service_chassis.database import Database, StorageUnavailable
+from token_verification.revocation_answer import LAST_SEQ
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,7 +158,7 @@ async def test_all_who_wait_get_one_answer_as_soon_as_there_is_something(auth: A
 async def test_a_wait_ends_empty(start: Start) -> None:
     """No longer than the process lets anyone wait; what was asked is then known up to where it was asked."""
     async with start(feed_longest_wait=1) as auth:
-        seq = (await said(auth, await ask(auth, 0)))["seq"] + 1_000_000
+        seq = (await said(auth, await ask(auth, 0)))["seq"]
         answer = await asyncio.wait_for(ask(auth, seq, wait=3600), 20)
         assert answer.headers["preference-applied"] == "wait=1"
         claims = await said(auth, answer)
@@ -236,6 +238,19 @@ async def test_who_asks_the_same_waits_together(auth: Auth) -> None:
     waiting[0].cancel()
     await everybody_waits(auth, 0)
     assert waits() == 0
+
+
+@on_one_database
+async def test_who_is_ahead_of_the_log_is_told_where_it_ends(auth: Auth, elsewhere: RevocationLog) -> None:
+    """At once, up to the last seq there can be, and once a minute in the log: the database was put back."""
+    seq = await append(elsewhere, "a")
+    with structlog.testing.capture_logs() as logged:
+        for after in (seq + 1, LAST_SEQ):
+            claims = await said(auth, await asyncio.wait_for(ask(auth, after, wait=30), 20))
+            assert (claims["after"], claims["seq"], claims["revoked"]) == (after, seq, [])
+        told = [line for line in logged if line["event"] == "revocation_follower_ahead"]
+        assert [(line["after"], line["head"], line["log_level"]) for line in told] == [(seq + 1, seq, "warning")]
+    assert [row[1] for row in (await said(auth, await ask(auth, 0, wait=30)))["revoked"]] == ["a"]
 
 
 @on_one_database

@@ -31,6 +31,7 @@ FeedBehaviour = Literal[
     "wrong_issuer",
     "wrong_after",
     "expired",
+    "long_lived",
     "replayed",
     "rolled_back",
     "access_token",
@@ -106,7 +107,7 @@ class FakeRevocationEndpoint:
             "iat": now,
             "exp": now + wait + _END_AFTER,
             "after": after,
-            "seq": told[-1][0] if more else max(self.head, after),
+            "seq": told[-1][0] if more else self.head,
             "more": more,
             "revoked": [list(row) for _, row in told],
         }
@@ -125,7 +126,7 @@ class FakeRevocationEndpoint:
         await send({"type": "http.response.body", "body": body})
 
     async def _something_after(self, after: int, wait: int) -> None:
-        if self.head > after or wait == 0:
+        if self.head != after or wait == 0:
             return
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(news)
@@ -160,6 +161,7 @@ class FakeRevocationEndpoint:
             "wrong_issuer": lambda: self._sign(claims | {"iss": "https://attacker.test"}),
             "wrong_after": lambda: self._sign(claims | {"after": after + 1}),
             "expired": lambda: self._sign(claims | {"iat": now - wait - 60, "exp": now - 60}),
+            "long_lived": lambda: self._sign(claims | {"exp": now + wait + 60}),
             "replayed": lambda: self._first_answer(after),
             "rolled_back": lambda: self._sign(claims | {"seq": after - 1, "revoked": []}),
             "access_token": self._issuer.token,

@@ -1,5 +1,6 @@
 """What an issuer's feed of revocations answers: whether it is to be believed, and what it says."""
 
+from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple, TypeGuard
 
 from token_verification.claims import is_id, is_time
@@ -11,6 +12,9 @@ TYPE: Final = "revocations+jwt"
 """The `typ` of an answer: an access token can never pass as one, nor the other way round (RFC 8725, section 3.11)."""
 
 LAST_SEQ: Final = 2**63 - 1
+
+LIFE: Final = 10
+"""Seconds that an answer is good for at most, besides those that its question was ready to wait."""
 
 Kind = Literal["sid", "jti", "kid"]
 """What is revoked: a login, one token, or a key; each by the name of the claim or member that names it."""
@@ -39,6 +43,10 @@ class UnusableAnswerError(Exception):
     """Nothing came of a question to the feed; the message is a sentence's end."""
 
 
+class LogPutBackError(UnusableAnswerError):
+    """The issuer's log ends before what was asked: it is not the one any more that was followed up to there."""
+
+
 def take_apart(body: bytes) -> tuple[CompactJws, str]:
     """Return the parts of an answer and the key id that it names. Nothing of it is to be believed yet."""
     try:
@@ -55,10 +63,13 @@ def take_apart(body: bytes) -> tuple[CompactJws, str]:
     return jws, key_id
 
 
-def read(jws: CompactJws, key: VerificationKey, *, issuer: str, after: int, now: float, leeway: float) -> Answer:
+def read(
+    jws: CompactJws, key: VerificationKey, *, issuer: str, after: int, wait: int, now: float, leeway: float
+) -> Answer:
     """Return what an answer says; UnusableAnswerError unless `issuer` gave it to this very question, not long ago.
 
-    `key`: the issuer's, by its name in the header. `after`: what was asked. `now`: seconds since the epoch.
+    `key`: the issuer's, by its name in the header. `after`: what was asked, and `wait`: how many seconds an answer
+    may take at most. `now`: seconds since the epoch. LogPutBackError if all has to be asked for anew.
     """
     if not key.verifies(jws.signature, jws.signed):
         raise UnusableAnswerError("the answer's signature is not that of the key which it names")
@@ -68,11 +79,7 @@ def read(jws: CompactJws, key: VerificationKey, *, issuer: str, after: int, now:
         raise UnusableAnswerError(f"the answer's payload cannot be read: {fault}") from None
     if claims.get("iss") != issuer:
         raise UnusableAnswerError(f"the answer is from {shown(claims.get('iss'))}, not from {issuer}")
-    given, expires = claims.get("iat"), claims.get("exp")
-    if not is_time(given) or not is_time(expires):
-        raise UnusableAnswerError("the answer does not say when it was given and when it ends")
-    if now - expires >= leeway:
-        raise UnusableAnswerError("the answer has ended: it was kept back, or the clocks are apart")
+    _check_times(claims, wait=wait, now=now, leeway=leeway)
     asked = claims.get("after")
     if not _is_seq(asked) or asked != after:
         raise UnusableAnswerError("the answer is to another question")
@@ -80,10 +87,20 @@ def read(jws: CompactJws, key: VerificationKey, *, issuer: str, after: int, now:
     if not _is_seq(seq) or not isinstance(more, bool) or not isinstance(rows, list):
         raise UnusableAnswerError("the answer has no seq, no more or no revoked of its form")
     if seq < after:
-        raise UnusableAnswerError("the answer goes back behind what was asked")
+        raise LogPutBackError("the answer goes back behind what was asked: the log was put back, and is read anew")
     if (rows and seq == after) or (more and not rows):
         raise UnusableAnswerError("the answer goes on without getting on")
     return Answer(seq, more, [_revocation(row) for row in rows])
+
+
+def _check_times(claims: Mapping[str, object], *, wait: int, now: float, leeway: float) -> None:
+    given, expires = claims.get("iat"), claims.get("exp")
+    if not is_time(given) or not is_time(expires):
+        raise UnusableAnswerError("the answer does not say when it was given and when it ends")
+    if now - expires >= leeway:
+        raise UnusableAnswerError("the answer has ended: it was kept back, or the clocks are apart")
+    if expires - given > wait + LIFE + leeway:
+        raise UnusableAnswerError("the answer is good for too long: whoever keeps it back could give it for as long")
 
 
 def _is_seq(value: object) -> TypeGuard[int]:

@@ -6,6 +6,7 @@ import itertools
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,14 @@ import httpx
 from token_verification.compact_jws import CompactJws
 from token_verification.errors import RevocationsUnavailable, shown
 from token_verification.key_set import VerificationKey
-from token_verification.revocation_answer import Answer, Revocation, UnusableAnswerError, read, take_apart
+from token_verification.revocation_answer import (
+    Answer,
+    LogPutBackError,
+    Revocation,
+    UnusableAnswerError,
+    read,
+    take_apart,
+)
 from token_verification.revocation_journal import Position, RevocationJournal
 from token_verification.revocation_question import ask
 from token_verification.revocation_set import RevocationSet
@@ -38,6 +46,9 @@ _SWEEP_EVERY: Final = 60.0
 
 _STEPS: Final = 20
 """Of such a look, after one answer."""
+
+_FETCHES: Final = 3
+"""For keys that are not known, within one cooldown: keys may be compromised one after the other."""
 
 
 class RefreshableKeySet(Protocol):
@@ -92,8 +103,8 @@ class RevocationFeed:
         In seconds: `wait`, how long the issuer may leave a question unanswered while there is nothing to tell (20, or 1
         if strict); `patience`, how much longer until it is given up, and how long a connection may take to be made;
         `retry_first`, doubling up to `retry_last`, pauses after failures, of which each is cut short by up to a half;
-        `cooldown`, how long after a fetch for a key that was not known no other causes one; `leeway`, between the
-        clocks of the issuer and this process.
+        `cooldown`, in which answers under keys that are not known cause three fetches, and no more; `leeway`, between
+        the clocks of the issuer and this process.
 
         `clock` measures ages in this process, `wall_clock` (seconds since the epoch) what answers and rows say, and
         `sleep` waits; tests pass their own.
@@ -119,8 +130,9 @@ class RevocationFeed:
 
         self._known = RevocationSet()
         self._position = Position()
+        self._after = 0
         self._young_at: float | None = None
-        self._refreshed_at: float | None = None
+        self._fetched_at: deque[float] = deque(maxlen=_FETCHES)
         self._forget_at = 0.0
         self._forgetting: Iterator[None] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -138,6 +150,7 @@ class RevocationFeed:
         """Read what lies on disk, and start following. Does not wait for the issuer."""
         if self._journal is not None:
             self._position = await asyncio.to_thread(self._journal.read, self._known)
+            self._after = self._position.seq
             await self._record([], self._position)
         self._following = asyncio.create_task(self._follow())
         return self
@@ -239,7 +252,7 @@ class RevocationFeed:
         question = ask(
             self._http,
             self._url,
-            after=self._position.seq,
+            after=self._after,
             wait=wait,
             connect_within=self._patience,
             byte_cap=self._byte_cap,
@@ -248,7 +261,12 @@ class RevocationFeed:
         arrived_at = self._clock()
         jws, key_id = take_apart(body)
         key = await self._signer(key_id)
-        answer = await asyncio.to_thread(self._read, jws, key) if len(body) > _LONG else self._read(jws, key)
+        try:
+            answer = await asyncio.to_thread(self._read, jws, key) if len(body) > _LONG else self._read(jws, key)
+        except LogPutBackError:
+            # What is in the log now may be under any seq. To hear it all again does no harm: nothing is taken away.
+            self._after = 0
+            raise
         await self._apply(answer)
         if not answer.more:
             self._young_at = arrived_at
@@ -276,21 +294,26 @@ class RevocationFeed:
         """Return the key that an answer names.
 
         To fetch for one that is not known has a cooldown of its own: no flood of tokens under made-up key ids can delay
-        an answer that says which key to trust no more.
+        an answer that says which key to trust no more. It lets three pass at once, so that of keys which are killed one
+        after the other none is believed for longer. That opens no flood: requests have no part in it, and who could
+        answer in the issuer's place gets three fetches where it got one.
         """
         if self.key_is_revoked(key_id):
             raise UnusableAnswerError(f"the answer is signed by a key that has been revoked, {shown(key_id)}")
         key = self._key_set.known(key_id)
-        if key is None and (self._refreshed_at is None or self._clock() - self._refreshed_at >= self._cooldown):
-            self._refreshed_at = self._clock()
+        if key is None and self._may_fetch():
+            self._fetched_at.append(self._clock())
             key = await self._key_set.refresh(key_id)
         if key is None:
             raise UnusableAnswerError(f"the answer is signed by a key that is not known, {shown(key_id)}")
         return key
 
+    def _may_fetch(self) -> bool:
+        return len(self._fetched_at) < _FETCHES or self._clock() - self._fetched_at[0] >= self._cooldown
+
     def _read(self, jws: CompactJws, key: VerificationKey) -> Answer:
-        after, now = self._position.seq, self._wall_clock()
-        return read(jws, key, issuer=self._issuer, after=after, now=now, leeway=self._leeway)
+        now = self._wall_clock()
+        return read(jws, key, issuer=self._issuer, after=self._after, wait=self._wait, now=now, leeway=self._leeway)
 
     async def _apply(self, answer: Answer) -> None:
         for start in range(0, len(answer.revoked), _AT_ONCE):
@@ -302,6 +325,7 @@ class RevocationFeed:
         if position != self._position or self.journal_fault is not None:
             await self._record(answer.revoked, position)
             self._position = position
+        self._after = answer.seq
         self._forget()
 
     def _forget(self) -> None:

@@ -12,6 +12,7 @@ from auth_service.clients import Service
 from auth_service.scopes import RESOURCES
 from service_chassis.settings import DatabaseSettings, Seconds, ServiceSettings
 from token_verification.client_assertion import LONGEST_LIFE as LONGEST_ASSERTION_LIFE
+from token_verification.revocation_answer import LIFE
 
 WholeSeconds = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -82,7 +83,7 @@ class Settings(ServiceSettings):
 
     feed_longest_wait: WholeSeconds = 30
     """How long a follower of the revocations can have its question wait for an answer."""
-    feed_answer_life: WholeSeconds = 10
+    feed_answer_life: Annotated[int, Field(ge=1, le=LIFE)] = LIFE
     """How much longer than it may have waited an answer is good for: for its way, and for clocks that differ."""
     feed_gathering: Seconds = 0.02
     """Between two answers to one follower, so that revocations that come together go out together."""

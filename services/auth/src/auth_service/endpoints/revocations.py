@@ -18,12 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth_service.revocation_feed import RevocationFeed
 from service_chassis.documentation import refusals
+from token_verification.revocation_answer import LAST_SEQ
 
 FEED_PATH: Final = "/revocations"
 
 ANSWER_MEDIA_TYPE = "application/jwt"
-
-LAST_SEQ: Final = 2**63 - 1
 
 _SEQ: Final = "0|[1-9][0-9]{0,18}"
 _QUESTION: Final = re.compile(f"after=({_SEQ})".encode())

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import jwt
+import structlog
 
 from auth_service.revocation_feed.news import RevocationNews
 from auth_service.revocations import RevocationLog
@@ -20,6 +21,11 @@ ANSWER_TYPE: Final = "revocations+jwt"
 
 _SHARED_FOR: Final = 1.0
 """Seconds in which all who ask the same get the same answer, and wait for it together."""
+
+_TELL_EVERY: Final = 60.0
+"""Seconds between two lines in the log about followers that are ahead of it."""
+
+_log = structlog.get_logger()
 
 
 @dataclass
@@ -57,6 +63,7 @@ class RevocationFeed:
         self._answer_life = answer_life
         self._clock = clock
         self._signatures = 0
+        self._told_at = 0.0
         self._answers: dict[tuple[int, int, int], _Shared] = {}
         self._waits: dict[tuple[int, int], _Shared] = {}
         # One of its own: whatever else is being signed or hashed, a revocation does not stand in line behind it.
@@ -84,11 +91,15 @@ class RevocationFeed:
         at the same moment ask again at the same moment. Raises StorageUnavailable, KeysUnavailable, and Unavailable
         when too many wait.
         """
-        if not wait:
+        if not wait or after > self._news.head:
             await self._news.look()
-            return await self._answer_now(after, wait)
-        if self._news.is_beyond(after):
-            return await self._answer_now(after, wait)
+        if after > self._news.head:
+            self._tell_of_one_ahead(after)
+        elif wait and not self._news.is_beyond(after):
+            return await self._answer_together(after, wait)
+        return await self._answer_now(after, wait)
+
+    async def _answer_together(self, after: int, wait: int) -> bytes:
         with self._news.place(), self._waiting_for((after, wait)) as answering:
             return await asyncio.shield(answering)
 
@@ -134,12 +145,22 @@ class RevocationFeed:
             "iat": now,
             "exp": now + wait + self._answer_life,
             "after": after,
-            "seq": max(page.seq, after),
+            "seq": page.seq,
             "more": page.more,
             "revoked": page.rows,
         }
         self._signatures += 1
         return await asyncio.get_running_loop().run_in_executor(self._signer, _signed, claims, key)
+
+    def _tell_of_one_ahead(self, after: int) -> None:
+        """Say that a follower knows of more than the log has: the database was put back, and its clock ran ahead then.
+
+        It is answered at once, with how far the log has got, and asks for all of it anew.
+        """
+        now = self._clock()
+        if now - self._told_at >= _TELL_EVERY:
+            self._told_at = now
+            _log.warning("revocation_follower_ahead", after=after, head=self._news.head)
 
     def _forget_failure(self, question: tuple[int, int, int], signing: asyncio.Task[bytes]) -> None:
         shared = self._answers.get(question)
