@@ -207,10 +207,11 @@ async def test_the_example_of_the_feed_is_one() -> None:
 def test_the_numbers_of_tokens_are_the_defaults() -> None:
     """Life, longest life, leeway, size, key size, and attempts."""
     auth = {name: field.default for name, field in AuthSettings.model_fields.items()}
-    text = section("Access token")
+    text = section("Access token").replace("\n", " ")
     assert f"a token lives {auth['access_token_life']} s" in text
     assert f"more than {default(AccessTokenVerifier, 'max_life'):g} s" in text
     assert f"allows {default(AccessTokenVerifier, 'leeway'):g} s between clocks" in text
+    assert f"remembers {default(AccessTokenVerifier, 'remembered')} tokens" in text
     assert SIZE_LIMIT == 8 * 1024
     assert "at most 8 KiB" in text.replace("\n", " ")
     assert [quoted(claim) for claim, _, _ in rows("Access token")][: len(REQUIRED)]

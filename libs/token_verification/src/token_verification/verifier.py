@@ -2,11 +2,16 @@
 
 Nothing that the payload says is looked at before step 10 has verified the signature; the header alone is read earlier,
 and all it can do is name a key that the issuer has published.
+
+What most steps find of a token can never change, as long as its key counts: they are not repeated for a token that has
+passed them all before. Those that look at the moment are, and the key is asked for, every time.
 """
 
+import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from token_verification.access_token import AccessToken
@@ -15,6 +20,7 @@ from token_verification.compact_jws import CompactJws, json_object, split_compac
 from token_verification.errors import InvalidToken, shown
 from token_verification.key_set import KEY_ID_LIMIT, KeySet, VerificationKey
 from token_verification.revocations import Revocations
+from token_verification.verified_tokens import VerifiedToken, VerifiedTokens
 
 SIZE_LIMIT: Final = 8192
 """Bytes of a token. Reading costs time that grows with the length, so the length comes first."""
@@ -34,6 +40,7 @@ class AccessTokenVerifier:
         revocations: Revocations | None = None,
         leeway: float = 5.0,
         max_life: float = 600.0,
+        remembered: int = 5_000,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Accept tokens of one issuer for one audience.
@@ -41,7 +48,8 @@ class AccessTokenVerifier:
         `issuer`, `audience`: compared character by character with `iss` and the members of `aud`. `revocations`: who is
         asked what has been revoked; without, a token that was good is good until it expires. `leeway`: how far
         the clocks of issuer and verifier may be apart, in seconds. `max_life`: the longest `exp - iat`, in seconds;
-        a revocation has to be remembered for that long. `clock`: seconds since the epoch.
+        a revocation has to be remembered for that long. `remembered`: how many tokens that were good are not taken
+        apart again when they come again; 0 for none. `clock`: seconds since the epoch.
         """
         self.issuer = issuer
         self.audience = audience
@@ -50,6 +58,7 @@ class AccessTokenVerifier:
         self.leeway = leeway
         self.max_life = max_life
         self.clock = clock
+        self._verified = VerifiedTokens(remembered)
 
     async def verify(self, token: str, *, changes_state: bool = True) -> AccessToken:
         """Return what the token says, once every step of the policy has passed.
@@ -59,11 +68,38 @@ class AccessTokenVerifier:
         RevocationsUnavailable; no input makes it raise anything else.
         """
         examination = Examination(token, self.clock(), changes_state=changes_state)
-        for step in STEPS:
+        before = self._verified_before(token)
+        if before is not None:
+            examination.claims = before.claims
+        for step in STEPS if before is None else MOMENTARY_STEPS:
             waiting = step.check(self, examination)
             if waiting is not None:
                 await waiting
-        return examination.outcome()
+        return self._remember(examination) if before is None else before.caller
+
+    def _verified_before(self, token: str) -> VerifiedToken | None:
+        """Return what was found of these bytes before, if it still holds: if the key that signed them still counts.
+
+        A key that does not takes all its tokens along, and the token at hand is put to every step: they say why.
+        """
+        if len(token) > SIZE_LIMIT:
+            return None
+        verified = self._verified.find(token)
+        if verified is None or self._counts(verified.key):
+            return verified
+        self._verified.forget(verified.key)
+        return None
+
+    def _counts(self, key: VerificationKey) -> bool:
+        """Tell of a key that has passed steps 8 and 9 whether it would pass them now, and at once."""
+        return self.key_set.known(key.key_id) is key and not _is_revoked(self, key.key_id)
+
+    def _remember(self, examination: "Examination") -> AccessToken:
+        caller = examination.outcome()
+        claims = {name: value for name, value in examination.claims.items() if name in _MOMENTARY_CLAIMS}
+        verified = VerifiedToken(examination.key, MappingProxyType(claims), caller)
+        self._verified.keep(examination.token, verified, now=examination.now)
+        return caller
 
 
 class Examination:
@@ -74,7 +110,7 @@ class Examination:
     jws: CompactJws
     header: dict[str, Any]
     key: VerificationKey
-    claims: dict[str, Any]
+    claims: Mapping[str, Any]
 
     def __init__(self, token: str, now: float, *, changes_state: bool = True) -> None:
         self.token = token
@@ -90,7 +126,7 @@ class Examination:
             issuer=claims["iss"],
             audience=(audience,) if isinstance(audience, str) else tuple(audience),
             client_id=claims["client_id"],
-            scope=frozenset(claims["scope"].split(" ")),
+            scope=_scopes(claims["scope"]),
             login_id=claims["sid"],
             token_id=claims["jti"],
             auth_time=claims["auth_time"],
@@ -100,6 +136,12 @@ class Examination:
             name=claims.get("name"),
             actor=current_actor(claims),
         )
+
+
+@functools.lru_cache
+def _scopes(scope: str) -> frozenset[str]:
+    """Return the scopes apart: one set for all tokens that have the same, which is much of what each would take."""
+    return frozenset(scope.split(" "))
 
 
 def _fits(_: AccessTokenVerifier, examination: Examination) -> None:
@@ -151,8 +193,12 @@ def _names_a_key(_: AccessTokenVerifier, examination: Examination) -> None:
 def _key_is_not_revoked(verifier: AccessTokenVerifier, examination: Examination) -> None:
     # Before the key is looked up: a revoked key id never causes a fetch, and a set that still has the key has no say.
     key_id = examination.header["kid"]
-    if verifier.revocations is not None and verifier.revocations.key_is_revoked(key_id):
+    if _is_revoked(verifier, key_id):
         raise InvalidToken("key_revoked", f"The issuer has revoked the key {shown(key_id)}.")
+
+
+def _is_revoked(verifier: AccessTokenVerifier, key_id: str) -> bool:
+    return verifier.revocations is not None and verifier.revocations.key_is_revoked(key_id)
 
 
 def _key_is_the_issuers(verifier: AccessTokenVerifier, examination: Examination) -> Awaitable[None] | None:
@@ -264,8 +310,8 @@ class Step:
 
     `needs`: the numbers of the steps that have to have passed for this one to be told at all. `reads`: claims of which
     the required ones have to be there, and all to have their forms. `of_revocations`: whether there is nothing to check
-    in a verifier that follows none. A verifier stops at the first step that fails; only whoever explains a token goes
-    on.
+    in a verifier that follows none. `momentary`: whether a token that passed may fail it the next time although its key
+    still counts. A verifier stops at the first step that fails; only whoever explains a token goes on.
     """
 
     number: int
@@ -274,6 +320,7 @@ class Step:
     needs: tuple[int, ...] = ()
     reads: tuple[str, ...] = ()
     of_revocations: bool = False
+    momentary: bool = False
 
 
 STEPS: Final = (
@@ -294,10 +341,25 @@ STEPS: Final = (
     Step(15, "Its issuer is the one trusted here.", _issuer_is_ours, needs=(11,), reads=("iss",)),
     Step(16, "It is for this resource server.", _audience_is_us, needs=(11,), reads=("aud",)),
     Step(17, "It lives no longer than allowed.", _life_is_short, needs=(11,), reads=("iat", "exp")),
-    Step(18, "It has begun.", _has_begun, needs=(11,), reads=("iat", "nbf", "auth_time")),
-    Step(19, "It has not ended.", _has_not_ended, needs=(11,), reads=("exp",)),
-    Step(20, "Its login has not ended.", _login_goes_on, needs=(11,), reads=("sid",), of_revocations=True),
-    Step(21, "It is not revoked itself.", _is_not_revoked, needs=(11,), reads=("jti",), of_revocations=True),
-    Step(22, "It is known what has been revoked.", _revocations_are_known, of_revocations=True),
+    Step(18, "It has begun.", _has_begun, needs=(11,), reads=("iat", "nbf", "auth_time"), momentary=True),
+    Step(19, "It has not ended.", _has_not_ended, needs=(11,), reads=("exp",), momentary=True),
+    Step(
+        20, "Its login has not ended.", _login_goes_on, needs=(11,), reads=("sid",), of_revocations=True, momentary=True
+    ),
+    Step(
+        21,
+        "It is not revoked itself.",
+        _is_not_revoked,
+        needs=(11,),
+        reads=("jti",),
+        of_revocations=True,
+        momentary=True,
+    ),
+    Step(22, "It is known what has been revoked.", _revocations_are_known, of_revocations=True, momentary=True),
 )
 """The policy. In `verify`, each step may rely on all before it having passed."""
+
+MOMENTARY_STEPS: Final = tuple(step for step in STEPS if step.momentary)
+"""What is left of it for a token that has passed all of it before, and whose key still counts."""
+
+_MOMENTARY_CLAIMS: Final = frozenset(name for step in MOMENTARY_STEPS for name in step.reads)
