@@ -5,7 +5,7 @@ BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli comparison
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
 
-.PHONY: help up demo test check lint bench system lock clean
+.PHONY: help up demo test check lint bench compare system lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ lint: .venv/.ready ## Formatting, lint, types and import rules
 
 bench: .venv/.ready ## Measure what is promised, beside peers, and write benchmarks/report.md; QUICK=1 is a first look
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+compare: .venv/.ready ## Measure sessions and JWTs side by side, and write comparison/report.html; QUICK=1 does less of each
+	@$(BIN)/signet compare $(if $(QUICK),--quick)
 
 system: .venv/.ready ## Run only the tests of the running system
 	@$(BIN)/pytest tests

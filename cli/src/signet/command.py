@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from signet.admin import create_administrator
+from signet.compare import compare as run_comparison
 from signet.demo import demo as tell_demo
 from signet.failure import Failure
 from signet.inspector.commands import jwks, token
@@ -46,6 +47,15 @@ def demo(
 ) -> None:
     """Start a fresh system and tell its story with real requests; exit status 1 if one does not come out as told."""
     raise typer.Exit(tell_demo(Console(), pause=pause))
+
+
+@app.command()
+def compare(
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="Do less of each: for a first look.")] = False,
+) -> None:
+    """Measure sessions and JWTs side by side, and write comparison/report.html."""
+    run_comparison(quick=quick)
 
 
 app.command()(jwks)

@@ -1,0 +1,42 @@
+"""The experiments: each a module with one claim, one procedure and one result, run against real processes."""
+
+from collections.abc import Callable
+from typing import Final
+
+from side_by_side.experiments import (
+    check_cost,
+    cookie_scope,
+    forgery,
+    logout_timeline,
+    look_ups,
+    one_device,
+    outage,
+    page_script,
+    replay,
+    request_cost,
+    second_server,
+    server_restart,
+    stored_state,
+    wire_bytes,
+)
+from side_by_side.laboratory import Laboratory
+from side_by_side.result import Result
+
+EXPERIMENTS: Final[dict[str, Callable[[Laboratory], Result]]] = {
+    stored_state.NAME: stored_state.measure,
+    second_server.NAME: second_server.measure,
+    look_ups.NAME: look_ups.measure,
+    check_cost.NAME: check_cost.measure,
+    request_cost.NAME: request_cost.measure,
+    wire_bytes.NAME: wire_bytes.measure,
+    logout_timeline.NAME: logout_timeline.measure,
+    replay.NAME: replay.measure,
+    one_device.NAME: one_device.measure,
+    forgery.NAME: forgery.measure,
+    page_script.NAME: page_script.measure,
+    cookie_scope.NAME: cookie_scope.measure,
+    # The last two disturb the processes.
+    outage.NAME: outage.measure,
+    server_restart.NAME: server_restart.measure,
+}
+"""In the order in which they are run."""

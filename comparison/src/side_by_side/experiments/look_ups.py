@@ -1,0 +1,49 @@
+"""How often a server asks somebody else while it answers."""
+
+import time
+
+from side_by_side.exchange import Exchange
+from side_by_side.laboratory import SECOND, Laboratory
+from side_by_side.relay import Relay
+from side_by_side.result import Measured, Result
+from side_by_side.ways import Credential, Server
+
+NAME = "look-ups"
+CLAIM = "A session costs a look-up over the network at every request; a JWT costs none, also when logins can end."
+PROCEDURE = (
+    "Requests one after the other, while the wire from the server to its store, or to auth, counts what is asked "
+    "over it; per request, in several rounds. What profile asks is its feed's long poll and its keys, in the "
+    "background."
+)
+
+
+def measure(lab: Laboratory) -> Result:
+    """Count on both wires."""
+    rounds, requests = (2, 50) if lab.quick else (5, 100)
+    followed = lab.ways["jwt-followed"]
+    person = followed.register()
+    measured = {}
+    asked: list[float] = []
+    for _ in range(rounds):
+        credential = followed.log_in(person)
+        asked.append(_asked(lab.auth_wire, Server(SECOND, lab.ports[SECOND], "/api/profile"), credential, requests))
+    measured["jwt-followed"] = Measured.of("per request", asked)
+    if "session-valkey" in lab.ways:
+        way = lab.ways["session-valkey"]
+        credential = way.log_in(way.register())
+        server = Server("relayed", lab.ports["relayed"], "/api/profile")
+        counts = [_asked(lab.store_wire, server, credential, requests) for _ in range(rounds)]
+        measured["session-valkey"] = Measured.of("per request", counts)
+    return Result(NAME, CLAIM, PROCEDURE, measured, {"requests": requests * rounds})
+
+
+def _asked(wire: Relay, server: Server, credential: Credential, requests: int) -> float:
+    with Exchange(server.port) as exchange:
+        exchange.ask("GET", server.path, credential.headers)  # whoever has to connect to a store has done so now
+        time.sleep(0.02)
+        before = wire.questions
+        for _ in range(requests):
+            reply = exchange.ask("GET", server.path, credential.headers)
+            if reply.status != 200:
+                raise RuntimeError(f"{server.name} answered {reply.status}")
+        return (wire.questions - before) / requests

@@ -1,0 +1,35 @@
+"""Whether a server lets in who has logged in at another one."""
+
+from side_by_side.laboratory import Laboratory
+from side_by_side.result import Measured, Result
+from side_by_side.ways import Server
+
+NAME = "second server"
+CLAIM = "Sessions need a store that all servers share; a JWT is good wherever the issuer's public keys are."
+PROCEDURE = (
+    "People log in once and go to every other server. For sessions in memory, that is a second server of the same "
+    "app with a store of its own; for those in Valkey, one with the same store; for JWTs, further processes of "
+    "profile, and orders, which share no store with anyone."
+)
+LOGINS = 3
+
+
+def measure(lab: Laboratory) -> Result:
+    """Count who is let in elsewhere."""
+    others = {
+        "session-memory": [Server("twin-sqlite", lab.ports["twin-sqlite"], "/api/profile")],
+        "session-valkey": [Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")],
+        "jwt-plain": [Server(name, lab.ports[name], "/api/profile") for name in ("profile", "profile-2")],
+        "jwt-followed": list(lab.ways["jwt-followed"].servers[1:]),
+    }
+    measured = {}
+    for key, servers in others.items():
+        if key in lab.ways:
+            way = lab.ways[key]
+            person = way.register()
+            credentials = [way.log_in(person) for _ in range(LOGINS)]
+            accepted = [
+                100 * sum(way.use(each, server).status == 200 for each in credentials) / LOGINS for server in servers
+            ]
+            measured[key] = Measured.of("% let in", accepted)
+    return Result(NAME, CLAIM, PROCEDURE, measured)

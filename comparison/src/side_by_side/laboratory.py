@@ -1,0 +1,219 @@
+"""The laboratory: the embedded stack, a profile that follows no feed, and the session twin with each of its stores."""
+
+import contextlib
+import http.client
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from side_by_side.relay import Relay
+from side_by_side.store_server import StoreServer, store_server, why_none
+from side_by_side.ways import Server, Way, bearer_of, cookie_of
+from signet.data_directory import DataDirectory
+from signet.environment import SERVICES
+from signet.failure import Failure
+from signet.ports import free_ports
+from signet.service_process import ServiceProcess
+from signet.stack import EmbeddedStack
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+PLAIN, SECOND = "profile-plain", "profile-2"
+DEFAULT_TOKEN_LIFE, DEFAULT_LEEWAY = 300, 5
+"""Seconds, as the services have them when nobody says otherwise."""
+
+_INHERITED = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_HOST", "XDG_RUNTIME_DIR")
+_NOBODY_IS_HELD_UP = {"SIGNET_ATTEMPTS_PER_ADDRESS": "1000000", "SIGNET_ATTEMPTS_PER_ACCOUNT": "1000000"}
+"""One client stands for many people, and all of them come from one address."""
+
+
+@dataclass
+class Laboratory:
+    """What runs, and where. Token life and leeway are in seconds: shortened, so that an end can be waited for."""
+
+    stack: EmbeddedStack
+    twins: dict[str, ServiceProcess]
+    ports: dict[str, int]
+    ways: dict[str, Way]
+    store: StoreServer | None
+    no_store: str | None
+    """Why there is no Valkey, if there is none."""
+    store_wire: Relay
+    """Between the twin `relayed` and its store."""
+    auth_wire: Relay
+    """Between `profile-2` and auth: keys and feed."""
+    data: Path
+    token_life: int
+    leeway: int
+    quick: bool
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a service or twin."""
+        return self.twins[name].popen.pid if name in self.twins else self.stack.process(name).pid
+
+    def restart(self, *names: str) -> None:
+        """End processes without asking, all at once, and start them again."""
+        twins = [self.twins[name] for name in names if name in self.twins]
+        services = [name for name in names if name not in self.twins]
+        for twin in twins:
+            twin.kill()
+            twin.start()
+        for name in services:
+            self.stack.kill(name)
+        for name in services:
+            self.stack.start(name)
+        for twin in twins:
+            _wait_until_ready(twin, self.ports[twin.name])
+
+    def way(self, *keys: str) -> Way:
+        """Return the first of these ways that there is here. Failure when there is none of them."""
+        for key in keys:
+            if key in self.ways:
+                return self.ways[key]
+        raise Failure(f"There is none of the ways {', '.join(keys)} here.")
+
+
+@contextlib.contextmanager
+def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
+    """Run all of it on a folder of its own. `root`: the repository.
+
+    Raises Failure when something does not start.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 -- handed on, not what this is set by
+        if name in _INHERITED
+    }
+    token_life, leeway = (6, 1) if quick else (8, 1)
+    shortened = {"SIGNET_LEEWAY": str(leeway), "SIGNET_MAX_TOKEN_LIFE": str(2 * token_life)} | _NOBODY_IS_HELD_UP
+    with contextlib.ExitStack() as held:
+        data = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="signet-compare-")))
+        no_store = why_none(root)
+        store = None if no_store else held.enter_context(store_server(root, inherited))
+        store_wire = held.enter_context(Relay(lambda: store.port if store else 1))
+        auth_wire = held.enter_context(Relay(lambda: stack.addresses.ports["auth"]))
+        auth_url = f"http://{HOST}:{auth_wire.port}"
+        stack = EmbeddedStack(
+            data / "stack",
+            twins={PLAIN: "profile", SECOND: "profile"},
+            environment={
+                "auth": shortened | {"SIGNET_ACCESS_TOKEN_LIFE": str(token_life)},
+                "profile": shortened,
+                "orders": shortened,
+                PLAIN: shortened | {"SIGNET_REVOCATIONS_MODE": "plain"},
+                SECOND: shortened
+                | {
+                    "SIGNET_JWKS_URI": f"{auth_url}/.well-known/jwks.json",
+                    "SIGNET_REVOCATIONS_URL": f"{auth_url}/revocations",
+                    "SIGNET_KEY_SET_FILE": str(data / "second-key-set.json"),
+                },
+            },
+        )
+        directory = held.enter_context(DataDirectory(data / "twins"))
+        twins, ports = _twins(directory, inherited, store, store_wire)
+        held.callback(_end_all, twins)
+        for twin in twins.values():
+            twin.start()
+        held.enter_context(stack)
+        for name, twin in twins.items():
+            _wait_until_ready(twin, ports[name])
+        ports |= {name: stack.addresses.ports[name] for name in (*SERVICES, PLAIN, SECOND)}
+        yield Laboratory(
+            stack, twins, ports, _ways(ports), store, no_store, store_wire, auth_wire, data, token_life, leeway, quick
+        )
+
+
+def _twins(
+    directory: DataDirectory, inherited: Mapping[str, str], store: StoreServer | None, wire: Relay
+) -> tuple[dict[str, ServiceProcess], dict[str, int]]:
+    """Return the twins, not started, and their ports. Those that share a store share a database as well."""
+    if directory.lock is None:
+        raise Failure("The twins' directory is not locked.")
+    kinds: dict[str, tuple[str, str, str | None]] = {
+        "twin-memory": ("memory", "memory", None),
+        "twin-sqlite": ("sqlite", "sqlite", None),
+    }
+    if store is not None:
+        kinds |= {
+            "twin-valkey": ("valkey", "valkey", store.url),
+            "twin-valkey-2": ("valkey", "valkey", store.url),
+            "relayed": ("valkey", "valkey", f"redis://{HOST}:{wire.port}/0"),
+        }
+    ports = dict(zip(kinds, free_ports(len(kinds), host=HOST), strict=True))
+    twins = {}
+    for name, (kind, database, url) in kinds.items():
+        environment = {
+            "DATABASE_URL": f"sqlite+aiosqlite:///{directory.root}/{database}.db",
+            "SIGNET_HOST": HOST,
+            "SIGNET_PORT": str(ports[name]),
+            "SIGNET_SESSION_STORE": kind,
+        } | ({} if url is None else {"SIGNET_SESSION_STORE_URL": url})
+        log = directory.root / f"{name}.log"
+        log.write_bytes(b"")
+        twins[name] = ServiceProcess(
+            name, module="session_twin", environment={**inherited, **environment}, log=log, lock=directory.lock
+        )
+    return twins, ports
+
+
+def _ways(ports: Mapping[str, int]) -> dict[str, Way]:
+    def profile(name: str) -> Server:
+        return Server(name, ports[name], "/api/profile")
+
+    ways = [
+        Way(
+            "session-memory",
+            "session, in memory",
+            "session",
+            ports["twin-memory"],
+            (profile("twin-memory"),),
+            cookie_of,
+        ),
+        Way("session-sqlite", "session, SQLite", "session", ports["twin-sqlite"], (profile("twin-sqlite"),), cookie_of),
+    ]
+    if "twin-valkey" in ports:
+        servers = profile("twin-valkey"), profile("twin-valkey-2")
+        ways.append(Way("session-valkey", "session, Valkey", "session", ports["twin-valkey"], servers, cookie_of))
+    orders = Server("orders", ports["orders"], "/api/orders")
+    ways += [
+        Way("jwt-plain", "JWT, plain", "jwt", ports["auth"], (profile(PLAIN),), bearer_of),
+        Way(
+            "jwt-followed",
+            "JWT, followed",
+            "jwt",
+            ports["auth"],
+            (profile("profile"), profile(SECOND), orders),
+            bearer_of,
+        ),
+    ]
+    return {way.key: way for way in ways}
+
+
+def _wait_until_ready(process: ServiceProcess, port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        if not process.running:
+            sentence = f"{process.name} ended while it started, {process.how_it_ended()}."
+            raise Failure(sentence, excerpt=process.last_said())
+        connection = http.client.HTTPConnection(HOST, port, timeout=2)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, http.client.HTTPException):
+            pass  # it does not listen yet
+        finally:
+            connection.close()
+        if time.monotonic() > deadline:
+            raise Failure(f"{process.name} did not become ready.", excerpt=process.last_said())
+        time.sleep(0.05)
+
+
+def _end_all(processes: Mapping[str, ServiceProcess]) -> None:
+    for process in processes.values():
+        process.ask_to_end()
+    for process in processes.values():
+        process.wait()

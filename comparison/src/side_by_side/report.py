@@ -1,0 +1,133 @@
+"""The report: JSON for programs, and one HTML file for people, which loads nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from side_by_side.article import Row
+from side_by_side.plots import lines, timelines
+from side_by_side.result import Result
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { border: 1px solid #ccc; padding: .35rem .6rem; text-align: left; vertical-align: top }
+th { background: #f3f3f3 } td.number { text-align: right; white-space: nowrap }
+.verdict { font-weight: 600 } .so { color: #2e8b57 } .not { color: #c0392b } .simple { color: #b9770e }
+figure { margin: 1rem 0 } figcaption, .small { color: #555; font-size: .9rem } svg { max-width: 100%; height: auto }
+"""
+_CLASSES = {"as it says": "so", "not so": "not", "not that simple": "simple"}
+
+
+def as_json(
+    results: Mapping[str, Result], rows: Sequence[Row], machine: Mapping[str, str], notes: Sequence[str], *, quick: bool
+) -> dict[str, Any]:
+    """Return all that was found, as JSON can hold it."""
+    return {
+        "machine": dict(machine),
+        "quick": quick,
+        "notes": list(notes),
+        "table": [vars(row) for row in rows],
+        "experiments": {name: result.as_json() for name, result in results.items()},
+    }
+
+
+def write(folder: Path, name: str, document: Mapping[str, Any]) -> Path:
+    """Write both files and return the one for people. Raises OSError."""
+    (folder / f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    page = folder / f"{name}.html"
+    page.write_text(html(document), "utf-8")
+    return page
+
+
+def html(document: Mapping[str, Any]) -> str:
+    """Return the page for a report's JSON."""
+    machine = ", ".join(f"{escape(name)}: {escape(value)}" for name, value in document["machine"].items())
+    notes = "".join(f"<li>{escape(note)}</li>" for note in document["notes"])
+    experiments = document["experiments"]
+    return "".join(
+        [
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Sessions and JWTs side by side</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<style>{_STYLE}</style><body><h1>Sessions and JWTs side by side</h1>",
+            "<p>What the article's table says, and what this run measured. No cell is written by hand.</p>",
+            f'<p class="small">{machine}.{" A quick run: fewer rounds, less load." if document["quick"] else ""}</p>',
+            f"<ul>{notes}</ul>" if notes else "",
+            _table(document["table"]),
+            "<h2>Plots</h2>",
+            *_plots(experiments),
+            "<h2>Experiments</h2>",
+            *(_experiment(name, each) for name, each in experiments.items()),
+            "</body></html>\n",
+        ]
+    )
+
+
+_COLUMNS = {
+    "article_session": "the article: session",
+    "session": "measured: session",
+    "article_jwt": "the article: JWT",
+    "plain": "measured: JWT, plain",
+    "followed": "measured: JWT, followed",
+}
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    head = "".join(f"<th>{title}</th>" for title in ("property", *_COLUMNS.values(), "is it so?"))
+    body = "".join(_row(row) for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _row(row: Mapping[str, str]) -> str:
+    cells = "".join(f"<td>{escape(row[column])}</td>" for column in _COLUMNS)
+    verdict = f'<span class="verdict {_CLASSES[row["verdict"]]}">{escape(row["verdict"])}</span>'
+    return f"<tr><th>{escape(row['property'])}</th>{cells}<td>{verdict}<br>{escape(row['because'])}</td></tr>"
+
+
+def _plots(experiments: Mapping[str, Any]) -> list[str]:
+    figures = []
+    distributions = experiments["request cost"]["facts"]["distribution"]
+    for clients in next(iter(distributions.values())):
+        series = {way: [(share, ms) for share, ms in each[clients]] for way, each in distributions.items()}
+        drawing = lines(series, across="percentile of requests", up="latency, ms", logarithmic=True)
+        figures.append(_figure(drawing, f"Latency of GET /api/profile with {clients} clients, last round."))
+    ends = experiments["logout"]["facts"]["timelines"]
+    caption = (
+        "After log-out: green while the saved credential is let in by the last server, red when it is first refused."
+    )
+    figures.append(_figure(timelines(ends, across="seconds from log-out"), caption))
+    quickly = {way: answers for way, answers in ends.items() if answers[-1][0] < 1}
+    if quickly and len(quickly) < len(ends):
+        drawing = timelines(quickly, across="seconds from log-out")
+        figures.append(_figure(drawing, "The same, without those that wait for expiry."))
+    stored = experiments["stored state"]["facts"]
+    names = {"session-memory": "session, memory", "session-valkey": "session, Valkey", "jwt-ended": "JWT: ended logins"}
+    megabytes = {names[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["growth"].items()}
+    beyond = {names[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["simulated"].items()}
+    drawing = lines(megabytes, across="users", up="MB at the servers", simulated=beyond)
+    caption = (
+        "State by the number of logged-in users; for JWTs, if all of them had just logged out, the most there can be. "
+        "Dots are measured, dashed lines are a straight continuation: simulated."
+    )
+    return [*figures, _figure(drawing, caption)]
+
+
+def _figure(drawing: str, caption: str) -> str:
+    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _experiment(name: str, experiment: Mapping[str, Any]) -> str:
+    from_all = "".join(
+        f"<tr><th>{escape(what)}</th>"
+        + "".join(f'<td class="number">{each[part]:,.3f}</td>' for part in ("median", "low", "high"))
+        + f'<td>{escape(each["unit"])}</td><td class="number">{len(each["values"])}</td></tr>'
+        for what, each in experiment["measured"].items()
+    )
+    return (
+        f"<h3>{escape(name)}</h3><p>{escape(experiment['claim'])}</p>"
+        f"<p class='small'>{escape(experiment['procedure'])}</p>"
+        "<table><thead><tr><th></th><th>median</th><th>lowest</th><th>highest</th><th>unit</th><th>values</th></tr></thead>"
+        f"<tbody>{from_all}</tbody></table>"
+    )
