@@ -8,10 +8,12 @@ from benchmarks import (
     feed_delivery,
     gateways,
     logout_latency,
+    orders_growth,
     refreshes,
     resource_servers,
     revoked_entries,
     rotations,
+    verification_growth,
 )
 from benchmarks.findings import Findings
 
@@ -28,6 +30,8 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "profile": Experiment(resource_servers.TITLE, resource_servers.measure, 600),
     "gateway": Experiment(gateways.TITLE, gateways.measure),
     "chain": Experiment(end_to_end.TITLE, end_to_end.measure),
+    "verification": Experiment(verification_growth.TITLE, verification_growth.measure),
+    "orders": Experiment(orders_growth.TITLE, orders_growth.measure),
     "logout": Experiment(logout_latency.TITLE, logout_latency.measure, 480),
     "followers": Experiment(feed_delivery.TITLE, feed_delivery.measure),
     "entries": Experiment(revoked_entries.TITLE, revoked_entries.measure),
