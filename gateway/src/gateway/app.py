@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,7 +11,7 @@ from gateway.forwarding import Forwarder, send_problem
 from gateway.merged_openapi import MergedOpenAPI
 from gateway.routes import RouteTable
 from gateway.settings import GatewaySettings
-from gateway.upstreams import Upstream, UpstreamLimits, open_session
+from gateway.upstreams import Upstream, UpstreamLimits
 from service_chassis.observed import Observed
 from service_chassis.operations import Metrics, operations_router
 from service_chassis.problems import Problem, install_problem_handlers
@@ -21,7 +20,7 @@ from service_chassis.problems import Problem, install_problem_handlers
 class Gateway:
     """The application at the public door: pages of its own, and everything in the route table.
 
-    It opens its pool of connections at lifespan startup and closes it at shutdown; `send_problem` answers what any part
+    It is ready from lifespan startup on, and closes its connections at shutdown; `send_problem` answers what any part
     refuses.
     """
 
@@ -30,12 +29,8 @@ class Gateway:
     ) -> None:
         self._routes = routes
         self._limits = limits
-        self._upstreams = {
-            name: Upstream(name, origin, calls=limits.calls, queue_seconds=limits.queue_seconds)
-            for name, origin in origins.items()
-        }
+        self._upstreams = {name: Upstream(name, origin, limits) for name, origin in origins.items()}
         self._openapi_seconds = openapi_seconds
-        self._closing = AsyncExitStack()
         self._forwarder: Forwarder | None = None
         self._documentation: Documentation | None = None
 
@@ -54,13 +49,14 @@ class Gateway:
 
     async def ready(self) -> str | None:
         """Say why nothing can be forwarded, if so. An upstream that is down is no reason: the others are served."""
-        return None if self._forwarder else "The pool of connections is not open."
+        return None if self._forwarder else "The gateway has not started, or is ending."
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._forwarder is not None  # noqa: S101 -- a server starts the lifespan before it serves
         assert self._documentation is not None  # noqa: S101 -- same reason
         raw_path: bytes = scope["raw_path"]
-        if await self._documentation.answer(raw_path, scope, send):
+        if self._documentation.has(raw_path):
+            await self._documentation.answer(raw_path, scope, send)
             return
         route = self._routes.find(raw_path)
         if route is None:
@@ -72,11 +68,9 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        session = await self._closing.enter_async_context(open_session(self._limits))
-        self._forwarder = Forwarder(session, self._limits)
+        self._forwarder = Forwarder(self._limits)
         openapi = MergedOpenAPI(
-            session,
-            {name: upstream.origin for name, upstream in self._upstreams.items()},
+            self._upstreams,
             self._routes,
             max_age=self._openapi_seconds,
             clock=asyncio.get_running_loop().time,
@@ -84,8 +78,9 @@ class Gateway:
         self._documentation = Documentation(openapi)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._closing.aclose()
         self._forwarder = None
+        for upstream in self._upstreams.values():
+            upstream.pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -64,6 +64,9 @@ PATHS: Final = frozenset(
 """What the gateway answers by itself."""
 
 
+_MERGED: Final = b"/docs/openapi.json"
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     path: str
@@ -79,21 +82,22 @@ class Documentation:
         self._openapi = openapi
         self._pages = {page.path.encode(): page for page in _pages()}
 
-    async def answer(self, raw_path: bytes, scope: Scope, send: Send) -> bool:
-        """Answer a request for one of the pages; return False, having sent nothing, if the path is none.
+    def has(self, raw_path: bytes) -> bool:
+        """Whether one of the pages is at this path."""
+        return raw_path in self._pages or raw_path == _MERGED
+
+    async def answer(self, raw_path: bytes, scope: Scope, send: Send) -> None:
+        """Answer a request for one of the pages.
 
         Raises `Problem` (405 method_not_allowed) for any method but GET and HEAD.
         """
         page = self._pages.get(raw_path)
-        if page is None and raw_path != b"/docs/openapi.json":
-            return False
         if scope["method"] not in {"GET", "HEAD"}:
             raise Problem(405, "method_not_allowed", "This page can only be read.", headers={"Allow": "GET, HEAD"})
         if page is None:
             page = _page("/docs/openapi.json", "application/json", await self._openapi.document())
         scope["route"] = page
         await _send_page(page, scope, send)
-        return True
 
 
 async def _send_page(page: _Page, scope: Scope, send: Send) -> None:

@@ -1,22 +1,21 @@
 """Forwarding: one request to one upstream and its answer back, both as streams.
 
-Pure ASGI and the aiohttp client, because that is what measured well. Of an answer nothing here holds more than one
-piece; of a request's body, as much as a service takes: a client that sends slowly keeps nothing busy but its own
-connection.
+Pure ASGI over connections of our own (docs/decisions/0013). Of an answer nothing here holds more than a little; of a
+request's body, as much as a service takes: a client that sends slowly keeps nothing busy but its own connection.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable
 from enum import Enum, auto
 
-import aiohttp
 import structlog
-from aiohttp.payload import AsyncIterablePayload
 from starlette.types import Receive, Scope, Send
-from yarl import URL
 
-from gateway.header_rules import client_headers, upstream_headers
+from gateway.header_rules import client_headers, request_head, upstream_fields
 from gateway.held_bodies import HeldBodies
+from gateway.punctuality import EVERY, Punctuality
+from gateway.response_framing import AnswerHead, BrokenAnswer
+from gateway.upstream_connection import NoAnswer, UpstreamConnection
 from gateway.upstreams import Upstream, UpstreamLimits, problem_of
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
 from service_chassis.tracing import outgoing_headers
@@ -25,17 +24,17 @@ _log = structlog.get_logger()
 
 _BODILESS = frozenset({204, 205, 304})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_SOON = 0.05
-"""Seconds until a request is watched for its client's leaving: most are answered before, and need no second task."""
+_REPEATABLE = _READING | {"PUT", "DELETE"}
+"""Idempotent methods: to do it twice is to do it once. [RFC 9110 section 9.2.2]"""
 
 
 class Forwarder:
-    """Sends requests on to upstreams, within limits, over one shared pool of connections."""
+    """Sends requests on to upstreams, within limits."""
 
-    def __init__(self, session: aiohttp.ClientSession, limits: UpstreamLimits) -> None:
-        self._session = session
-        self._limits = limits
-        self._held = HeldBodies(limits.uploads_held_bytes)
+    def __init__(self, limits: UpstreamLimits) -> None:
+        self.limits = limits
+        self.held = HeldBodies(limits.uploads_held_bytes)
+        self.punctuality = Punctuality()
 
     async def forward(self, upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request from an upstream: path and query go on byte for byte, bodies piece by piece.
@@ -44,8 +43,12 @@ class Forwarder:
         breaks off after it has begun is never ended cleanly: this returns without the last piece, and the server cuts
         the connection.
         """
-        exchange = _Exchange(self._session, self._limits, self._held, upstream, scope=scope, receive=receive, send=send)
-        await exchange.run()
+        exchange = _Exchange(self, upstream, scope, receive, send)
+        self.punctuality.enter(exchange)
+        try:
+            await exchange.run()
+        finally:
+            self.punctuality.leave(exchange)
 
 
 class _ClientLeft(Exception):  # noqa: N818 -- not an error: nobody is left to be told of one
@@ -60,146 +63,173 @@ class _Waiting(Enum):
     CLIENT_READS = auto()
 
 
+class _Ending(Enum):
+    """Why an exchange was ended from outside."""
+
+    CLIENT_LEFT = auto()
+    LATE = auto()
+
+
 class _Exchange:
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        limits: UpstreamLimits,
-        held: HeldBodies,
-        upstream: Upstream,
-        *,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self._session = session
-        self._limits = limits
-        self._held = held
+    def __init__(self, forwarder: Forwarder, upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
+        self._limits = limits = forwarder.limits
+        self._held = forwarder.held
         self._upstream = upstream
         self._scope = scope
         self._receive = receive
         self._send = send
         self._loop = asyncio.get_running_loop()
-        now = self._loop.time()
-        self._end = now + limits.exchange_seconds
-        self._upload_end = now + limits.upload_seconds
-        self._waiting = _Waiting.UPSTREAM
-        self._deadline = asyncio.timeout(limits.answer_seconds)
         self._task = asyncio.current_task()
-        self._watcher: asyncio.TimerHandle | asyncio.Task[None] | None = None
-        self._request_ended = False
+        self._began = now = self._loop.time()
+        self._due = now + limits.answer_seconds
+        self._exchange_end = now + limits.exchange_seconds
+        self._upload_end = now + min(limits.upload_seconds, limits.exchange_seconds)
+        self._waiting = _Waiting.UPSTREAM
+        self._watcher: asyncio.Task[None] | None = None
+        self._uploading: asyncio.Task[None] | None = None
+        self._connection: UpstreamConnection | None = None
+        self._ending: _Ending | None = None
         self._refusal: Problem | None = None
-        self._gone = False
+        self._size = 0
+        self._chunked = False
+        self._request_ended = False
+        self._has_turn = False
         self._started = False
         self._answered = False
 
     async def run(self) -> None:
         try:
-            async with self._deadline:
-                await self._run()
-        except TimeoutError:
-            self._break_off(self._late())
+            await self._run()
         except _ClientLeft:
             return
-        except (aiohttp.ClientError, OSError) as error:
+        except (BrokenAnswer, OSError) as error:
             self._break_off(self._refusal or problem_of(error, self._upstream.name))
         except asyncio.CancelledError:
-            if not self._gone or self._task is None or self._task.uncancel():
+            if self._ending is None or self._task is None or self._task.uncancel():
                 raise
+            if self._ending is _Ending.LATE:
+                self._break_off(self._late())
         finally:
             if self._watcher is not None:
                 self._watcher.cancel()
 
     async def _run(self) -> None:
-        scope, upstream = self._scope, self._upstream
-        target = scope["raw_path"].decode("ascii")
-        if query := scope["query_string"]:
-            target = f"{target}?{query.decode('ascii')}"
-        client = scope["client"]
-        headers = upstream_headers(
+        scope = self._scope
+        client, query = scope["client"], scope["query_string"]
+        fields = upstream_fields(
             scope["headers"], client=client and client[0], scheme=scope["scheme"], trace=outgoing_headers()
         )
-        body = await self._body()
-        await upstream.take_turn()
+        begun = await self._body(fields)
+        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+        request = request_head(scope["method"], target, self._upstream.authority, fields) + begun
+        await self._upstream.take_turn()
+        self._has_turn = True
         try:
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
-            response = await self._session.request(
-                scope["method"],
-                URL(upstream.origin + target, encoded=True),
-                headers=headers,
-                data=body,
-                allow_redirects=False,
-            )
-            try:
-                await self._answer(response)
-            finally:
-                # What has not been read by now is not wanted: its connection closes. A finished one is pooled already.
-                response.close()
+            await self._answer(*await self._ask(request))
         finally:
-            upstream.end_turn()
+            self._let_go()
 
-    async def _answer(self, response: aiohttp.ClientResponse) -> None:
-        status = response.status
-        if status < 200:  # 101 to an upgrade nobody asked for
-            raise problem_of(aiohttp.ClientError(), self._upstream.name)
+    async def _ask(self, request: bytes) -> tuple[UpstreamConnection, AnswerHead]:
+        """Send the request, or as much of it as is here, and return the beginning of its answer."""
+        pool, method = self._upstream.pool, self._scope["method"]
+        kept = pool.take()
+        if kept is not None:
+            try:
+                return kept, await self._ask_on(kept, request)
+            except NoAnswer:
+                # It was closed while it stood idle, or just now. Only what is idempotent, and is all here, may be sent
+                # again: the service may have acted on it.
+                if method not in _REPEATABLE or self._uploading is not None:
+                    raise
+        fresh = await pool.open()
+        return fresh, await self._ask_on(fresh, request)
+
+    async def _ask_on(self, connection: UpstreamConnection, request: bytes) -> AnswerHead:
+        self._connection = connection
+        connection.ask(request, to_head=self._scope["method"] == "HEAD")
+        if not self._request_ended:
+            self._uploading = self._loop.create_task(self._upload(connection))
+        return await connection.head()
+
+    def _let_go(self) -> None:
+        """Let others have what this exchange needs of the upstream no more."""
+        if self._uploading is not None:
+            self._uploading.cancel()
+        if self._connection is not None:
+            if self._request_ended:
+                self._upstream.pool.give_back(self._connection)
+            else:
+                self._connection.close()
+            self._connection = None
+        if self._has_turn:
+            self._has_turn = False
+            self._upstream.end_turn()
+
+    async def _answer(self, connection: UpstreamConnection, head: AnswerHead) -> None:
+        status, method = head.status, self._scope["method"]
         bodiless = status in _BODILESS
-        headers = client_headers(response.raw_headers, bodiless=bodiless, origin=self._upstream.raw_origin)
+        headers = client_headers(head.fields, bodiless=bodiless, origin=self._upstream.raw_origin)
         if not self._request_ended:
             headers.append((b"connection", b"close"))
         self._started = True
         # Where a change went can be followed through the logs by its trace. Reading is the most of it, and a line for
         # each would cost a third of what the door can carry.
-        if self._scope["method"] not in _READING:
-            _log.info("change_forwarded", upstream=self._upstream.name, method=self._scope["method"], status=status)
+        if method not in _READING:
+            _log.info("change_forwarded", upstream=self._upstream.name, method=method, status=status)
         await self._to_client({"type": "http.response.start", "status": status, "headers": headers})
-        content = response.content
-        ended = bodiless or self._scope["method"] == "HEAD" or content.at_eof()
+        ended = bodiless or connection.ended
         piece = b""
         while not ended:
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
-            piece = await content.readany()
-            ended = content.at_eof()
+            piece = await connection.piece()
+            ended = connection.ended
             if piece and not ended:
                 await self._to_client({"type": "http.response.body", "body": piece, "more_body": True})
         self._answered = True
+        self._let_go()  # before its client has read the end: that is nothing to the upstream any more
         await self._to_client({"type": "http.response.body", "body": piece, "more_body": False})
 
-    async def _to_client(self, message: dict[str, object]) -> None:
+    def _to_client(self, message: dict[str, object]) -> Awaitable[None]:
         self._wait_for(_Waiting.CLIENT_READS, self._limits.download_pause_seconds)
-        await self._send(message)
+        return self._send(message)
 
-    async def _body(self) -> bytes | AsyncIterablePayload | None:
-        """Return the request's body: nothing, all of it, or its beginning and a stream of what follows."""
-        length = chunked = None
+    async def _body(self, fields: list[bytes]) -> bytes:
+        """Return the request's body: nothing, all of it, or its beginning; add how it is delimited to `fields`."""
+        length = 0
         for name, value in self._scope["headers"]:
             if name == b"content-length":
                 if not value.isdigit():
                     raise Problem(400, "malformed_request", "Content-Length is not a number.")
                 length = int(value)
             elif name == b"transfer-encoding":
-                chunked = True
-        if not length and not chunked:
-            self._ended()
-            return None
-        if length is not None and length > self._limits.body_bytes:
+                self._chunked = True
+        if not length and not self._chunked:
+            self._request_ended = True
+            if self._scope["method"] not in _READING:
+                fields.append(b"Content-Length: 0")
+            return b""
+        if length > self._limits.body_bytes:
             raise self._too_large()
         begun, more = await self._beginning()
         if more:
-            return AsyncIterablePayload(self._pieces(begun))
-        self._ended()
-        # Only a body that is here as a whole could be sent again, should an idempotent request meet a stale connection.
+            fields.append(b"Transfer-Encoding: chunked" if self._chunked else b"Content-Length: %d" % length)
+            return self._framed(begun)
+        self._request_ended = True
+        # It need not go on in the shape in which it came: whatever it was, now its length is known.
+        fields.append(b"Content-Length: %d" % len(begun))
         return begun
 
     async def _beginning(self) -> tuple[bytes, bool]:
         """Return the body and False, or as much of it as is held here and True; no turn is taken meanwhile."""
-        piece, more = await self._piece(0)
+        piece, more = await self._piece()
         if not more:
             return piece, False
         begun = bytearray(piece)
         try:
             while more and len(begun) <= self._limits.upload_held_bytes:
                 self._held.hold(len(begun), self._give_up)
-                piece, more = await self._piece(len(begun))
+                piece, more = await self._piece()
                 begun += piece
         finally:
             self._held.let_go(self._give_up)
@@ -207,65 +237,67 @@ class _Exchange:
 
     def _give_up(self) -> None:
         """Let the body's time be up: the memory that its beginning takes is needed."""
-        if not self._deadline.expired():
-            self._deadline.reschedule(self._loop.time())
+        self._due = self._upload_end = self._loop.time()
 
-    async def _pieces(self, first: bytes) -> AsyncIterator[bytes]:
-        """Yield the body; runs in aiohttp's writing task, whose errors reach `run` as ClientError only."""
-        size = len(first)
-        piece, more = first, True
-        while True:
-            if piece:
-                yield piece
-            if not more:
-                break
-            try:
-                piece, more = await self._piece(size)
-            except Problem as problem:
-                self._refusal = problem
-                raise
-            except _ClientLeft:
-                self._leave()
-                raise
-            size += len(piece)
-        self._ended()
+    async def _upload(self, connection: UpstreamConnection) -> None:
+        """Send the rest of the body as it comes; what goes wrong is told to whoever waits for the answer."""
+        try:
+            more = True
+            while more:
+                await connection.drained()
+                piece, more = await self._piece()
+                connection.write(self._framed(piece))
+            if self._chunked:
+                connection.write(b"0\r\n\r\n")
+            self._request_ended = True
+        except Problem as problem:
+            self._refusal = problem
+            connection.close()
+        except _ClientLeft:
+            self._end(_Ending.CLIENT_LEFT)
+        except BrokenAnswer as broken:
+            connection.close(broken)
 
-    async def _piece(self, size: int) -> tuple[bytes, bool]:
-        """Return the next piece of the body and whether more follow, after `size` bytes of it."""
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
+
+    async def _piece(self) -> tuple[bytes, bool]:
+        """Return the next piece of the body and whether more follow."""
         if not self._started:
             self._wait_for(_Waiting.CLIENT_SENDS, self._limits.upload_pause_seconds)
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise _ClientLeft
         piece = message.get("body", b"")
-        if size + len(piece) > self._limits.body_bytes:
+        self._size += len(piece)
+        if self._size > self._limits.body_bytes:
             raise self._too_large()
         if not self._started:
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
         return piece, message.get("more_body", False)
 
-    def _ended(self) -> None:
-        self._request_ended = True
-        self._watcher = self._loop.call_later(_SOON, self._watch)
-
-    def _watch(self) -> None:
-        self._watcher = self._loop.create_task(self._notice_leaving())
+    def look(self, now: float) -> None:
+        """End the exchange if it is late; watch if its client leaves. Most are over before, and need no watching."""
+        if now >= self._due:
+            self._end(_Ending.LATE)
+        elif self._watcher is None and self._request_ended and now - self._began > EVERY:
+            self._watcher = self._loop.create_task(self._notice_leaving())
 
     async def _notice_leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._leave()
+        if not self._answered:
+            self._end(_Ending.CLIENT_LEFT)
 
-    def _leave(self) -> None:
-        """End the exchange, because there is nobody left to answer."""
-        if self._task is not None and not self._gone and not self._answered:
-            self._gone = True
+    def _end(self, why: _Ending) -> None:
+        if self._ending is None and self._task is not None:
+            self._ending = why
             self._task.cancel()
 
     def _wait_for(self, whom: _Waiting, seconds: float) -> None:
         self._waiting = whom
-        end = min(self._loop.time() + seconds, self._end)
-        self._deadline.reschedule(min(end, self._upload_end) if whom is _Waiting.CLIENT_SENDS else end)
+        end = self._upload_end if whom is _Waiting.CLIENT_SENDS else self._exchange_end
+        self._due = min(end, self._loop.time() + seconds)
 
     def _late(self) -> Problem:
         if self._waiting is _Waiting.CLIENT_SENDS:

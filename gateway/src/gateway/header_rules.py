@@ -6,17 +6,16 @@ here. Towards the client by a deny-list: a service may answer with any header th
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
-
-from multidict import CIMultiDict
 
 from service_chassis.problems import Problem
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 PASSED_ON: Final = {
-    name.lower().encode(): name
+    name.lower().encode(): name.encode()
     for name in (
         # what answer is wanted
         "Accept",
@@ -33,10 +32,9 @@ PASSED_ON: Final = {
         "Range",
         # the credential: untouched, each service verifies it by itself
         "Authorization",
-        # the body; its framing is learned from these and never from others
+        # the body; how it is delimited, the gateway says itself
         "Content-Encoding",
         "Content-Language",
-        "Content-Length",
         "Content-Type",
         # the request as such
         "Idempotency-Key",
@@ -45,7 +43,7 @@ PASSED_ON: Final = {
     )
 }
 """Request headers that reach an upstream, by their lower-case name. Besides them the gateway itself writes `Host` (the
-upstream's), `Forwarded`, `Traceparent` and `X-Request-Id`."""
+upstream's), `Forwarded`, `Traceparent`, `X-Request-Id`, and `Content-Length` or `Transfer-Encoding`."""
 
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -71,61 +69,79 @@ _NOT_ANSWERED: Final = _HOP_BY_HOP | _OURS
 _HOST = re.compile(rb"[A-Za-z0-9.\-_:\[\]]{1,255}")
 
 
-def upstream_headers(
-    headers: RawHeaders, *, client: str | None, scheme: str, trace: dict[str, str]
-) -> CIMultiDict[str]:
-    """Return the headers for the upstream.
+def upstream_fields(headers: RawHeaders, *, client: str | None, scheme: str, trace: Mapping[str, str]) -> list[bytes]:
+    """Return the header lines for the upstream, without line ends.
 
     `headers` are the client's, names in lower case; `client` its address; `trace` the headers of the trace. Raises
     `Problem`: 400 invalid_request for more than one Authorization header, 400 malformed_request for a value that is not
     UTF-8.
     """
-    passed: CIMultiDict[str] = CIMultiDict()
+    passed: list[tuple[bytes, bytes]] = []
     named: set[bytes] = set()
     host = b""
     authorizations = 0
-    try:
-        for name, value in headers:
-            if (spelled := PASSED_ON.get(name)) is not None:
-                passed.add(spelled, value.decode())
-                authorizations += name == b"authorization"
-            elif name == b"connection":
-                named.update(connection_options(value))
-            elif name == b"host":
-                host = value
-    except UnicodeDecodeError:
-        raise Problem(400, "malformed_request", "A header's value is neither ASCII nor UTF-8.") from None
+    for name, value in headers:
+        if name in PASSED_ON:
+            if not (value.isascii() or _is_utf_8(value)):
+                raise Problem(400, "malformed_request", "A header's value is neither ASCII nor UTF-8.")
+            passed.append((name, value))
+            authorizations += name == b"authorization"
+        elif name == b"connection":
+            named |= connection_options(value)
+        elif name == b"host":
+            host = value
     if authorizations > 1:
         raise Problem(400, "invalid_request", "There is more than one Authorization header.")
-    for name in named:
-        if (spelled := PASSED_ON.get(name)) is not None:
-            passed.popall(spelled, None)
-    passed.add("Forwarded", forwarded(client, host, scheme))
-    passed.extend(trace)
-    return passed
+    fields = [b"%b: %b" % (PASSED_ON[name], value) for name, value in passed if name not in named]
+    fields.append(forwarded(client, host, scheme))
+    fields += [f"{name}: {value}".encode() for name, value in trace.items()]
+    return fields
 
 
-def forwarded(client: str | None, host: bytes, scheme: str) -> str:
-    """Return the value of `Forwarded`: what this gateway saw itself, and nothing a client claims. [RFC 7239]"""
+def _is_utf_8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@lru_cache(4096)
+def forwarded(client: str | None, host: bytes, scheme: str) -> bytes:
+    """Return the line `Forwarded`: what this gateway saw itself, and nothing a client claims. [RFC 7239]"""
     node = f'"[{client}]"' if client and ":" in client else client or "unknown"
     by_name = f';host="{host.decode()}"' if _HOST.fullmatch(host) else ""
-    return f"for={node}{by_name};proto={scheme}"
+    return f"Forwarded: for={node}{by_name};proto={scheme}".encode()
+
+
+def request_head(method: str, target: bytes, authority: bytes, fields: Iterable[bytes]) -> bytes:
+    """Return a request's head for an upstream: `authority` is its host and port, `fields` all other header lines.
+
+    Raises `Problem` (400 malformed_request) for parts that would make more lines of it than there are: the door lets
+    none in, and behind this line there is nobody else to see it.
+    """
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), target), b"Host: " + authority, *fields, b"", b""]
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+        raise Problem(400, "malformed_request", "A part of the request would become several.")
+    return head
 
 
 def client_headers(headers: RawHeaders, *, bodiless: bool, origin: bytes) -> list[tuple[bytes, bytes]]:
     """Return the headers for the client.
 
-    `bodiless` is for statuses without a body, whose Content-Length would promise one; `origin` is the upstream's
-    internal origin, which is cut out of a `Location` because nobody outside can go there.
+    `headers` are the upstream's, names in lower case. `bodiless` is for statuses without a body, whose Content-Length
+    would promise one; `origin` is the upstream's internal origin, which is cut out of a `Location` because nobody
+    outside can go there.
     """
     answered: list[tuple[bytes, bytes]] = [(b"x-content-type-options", b"nosniff")]
     named: set[bytes] = set()
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered not in _NOT_ANSWERED:
-            internal = lowered == b"location" and value.startswith(origin + b"/")
-            answered.append((lowered, value[len(origin) :] if internal else value))
-        elif lowered == b"connection":
+    for field in headers:
+        name, value = field
+        if name not in _NOT_ANSWERED:
+            internal = name == b"location" and value.startswith(origin + b"/")
+            answered.append((name, value[len(origin) :]) if internal else field)
+        elif name == b"connection":
             named.update(connection_options(value))
     if bodiless:
         named.add(b"content-length")

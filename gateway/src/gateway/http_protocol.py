@@ -153,17 +153,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._framing.in_body:
             self._watch(self.limits.linger_seconds)
             return
-        # Not from within the answer's last write: a long pipeline would nest as deep as it is long.
-        self.loop.call_soon(self._serve_next)
+        if self._held:
+            # Not from within the answer's last write: a long pipeline would nest as deep as it is long.
+            self.loop.call_soon(self._serve_next)
+        else:
+            self._set_clock()
 
     def _serve_next(self) -> None:
         if self.transport.is_closing() or self._answering:
             return
         held, self._held = self._held, b""
-        if held:
-            self._advance(held)
-        else:
-            self._set_clock()
+        self._advance(held)
 
     def _watch(self, seconds: float) -> None:
         """Let the time be up in so many seconds; a timer that rings too early for it may stay, and is set anew then."""

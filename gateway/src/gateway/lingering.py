@@ -1,4 +1,4 @@
-"""Closing a connection without destroying the answer that was just written to it."""
+"""Writing to a client's connection, and closing it without destroying the answer that was just written to it."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,6 +32,31 @@ class ReadingWatch:
             self._transport.abort()
 
 
+class GatheredWrites:
+    """Sends what is written within one turn of the event loop in one piece: an answer's head and body, above all."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send this soon, behind what was written before."""
+        if not self._pieces:
+            self._loop.call_soon(self.flush)
+        self._pieces.append(data)
+
+    def flush(self) -> None:
+        """Send it now."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def drop(self) -> None:
+        """Send it not at all."""
+        self._pieces = []
+
+
 class LingeringTransport(asyncio.Transport):
     """A transport whose close lets the other side finish, but not for ever. [RFC 9112 section 9.6]
 
@@ -47,10 +72,11 @@ class LingeringTransport(asyncio.Transport):
         self._mid_body = mid_body
         self._linger = linger
         self._reading = ReadingWatch(inner, unread)
+        self._gathered = GatheredWrites(inner)
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
-        # The hot path keeps the real method, without a frame of ours in between.
-        self.write = inner.write  # type: ignore[method-assign]
+        # The hot path has the real methods, without a frame of ours in between.
+        self.write = self._gathered.write  # type: ignore[method-assign,assignment]
         self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
         self.pause_reading = inner.pause_reading  # type: ignore[method-assign]
         self.resume_reading = inner.resume_reading  # type: ignore[method-assign]
@@ -72,6 +98,7 @@ class LingeringTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
+        self._gathered.flush()
         self._inner.resume_reading()
         if self._inner.can_write_eof():
             self._inner.write_eof()
@@ -80,6 +107,7 @@ class LingeringTransport(asyncio.Transport):
     def abort(self) -> None:
         """Close at once, losing what was written and not yet sent."""
         self._closing = True
+        self._gathered.drop()
         self._inner.abort()
 
     def watch_reading(self, *, much_is_unread: bool) -> None:
@@ -92,11 +120,13 @@ class LingeringTransport(asyncio.Transport):
     def forget(self) -> None:
         """Stop the clocks: the connection is gone."""
         self._reading.stop()
+        self._gathered.drop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _close_now(self) -> None:
+        self._gathered.flush()
         unsent = self._inner.get_write_buffer_size()
         self._inner.close()
         if unsent:

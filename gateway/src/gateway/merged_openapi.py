@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
-import aiohttp
-
+from gateway.response_framing import BrokenAnswer
 from gateway.routes import RouteTable
+from gateway.upstreams import Upstream
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _LARGEST_DOCUMENT = 2 * 1024 * 1024
@@ -23,21 +23,19 @@ Component = tuple[str, str]
 class MergedOpenAPI:
     """The merged document, fetched anew when it is older than `max_age` seconds of `clock`.
 
-    `origins` are the upstreams' internal origins by the names of the route table. An upstream that cannot be asked is
+    `upstreams` are found by the names of the route table. An upstream that cannot be asked is
     left out, and the description says so.
     """
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
-        origins: Mapping[str, str],
+        upstreams: Mapping[str, Upstream],
         routes: RouteTable,
         *,
         max_age: float,
         clock: Callable[[], float],
     ) -> None:
-        self._session = session
-        self._origins = origins
+        self._upstreams = upstreams
         self._routes = routes
         self._max_age = max_age
         self._clock = clock
@@ -49,21 +47,18 @@ class MergedOpenAPI:
         """Return the document as JSON."""
         async with self._fetching:  # one fetch for all who wait
             if not self._document or self._clock() >= self._good_until:
-                found = await asyncio.gather(*(self._fetch(origin) for origin in self._origins.values()))
-                merged = merge(dict(zip(self._origins, found, strict=True)), self._routes)
+                found = await asyncio.gather(*(self._fetch(upstream) for upstream in self._upstreams.values()))
+                merged = merge(dict(zip(self._upstreams, found, strict=True)), self._routes)
                 self._document = json.dumps(merged, ensure_ascii=False).encode()
                 self._good_until = self._clock() + self._max_age
         return self._document
 
-    async def _fetch(self, origin: str) -> Json | None:
-        timeout = aiohttp.ClientTimeout(total=_FETCH_SECONDS)
+    async def _fetch(self, upstream: Upstream) -> Json | None:
         try:
-            async with self._session.get(f"{origin}/openapi.json", timeout=timeout, allow_redirects=False) as answer:
-                body = await answer.content.read(_LARGEST_DOCUMENT + 1)
-                while not answer.content.at_eof() and len(body) <= _LARGEST_DOCUMENT:
-                    body += await answer.content.read(_LARGEST_DOCUMENT)
-                document = json.loads(body) if answer.status == 200 and len(body) <= _LARGEST_DOCUMENT else None
-        except (aiohttp.ClientError, OSError, ValueError, RecursionError):
+            async with asyncio.timeout(_FETCH_SECONDS):
+                body = await upstream.fetch("/openapi.json", most=_LARGEST_DOCUMENT)
+            document = json.loads(body)
+        except (BrokenAnswer, OSError, ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) and isinstance(document.get("paths"), dict) else None
 

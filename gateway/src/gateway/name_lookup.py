@@ -11,26 +11,32 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Thread
-from typing import Any
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import Any, TypedDict
 
 _Addresses = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]]
 
 
-class NameLookup(AbstractResolver):
+class Address(TypedDict):
+    """Where a service can be reached: `host` as text, and what a socket wants to know."""
+
+    host: str
+    family: socket.AddressFamily
+    type: socket.SocketKind
+    proto: int
+    sockaddr: tuple[Any, ...]
+
+
+class NameLookup:
     """The system's resolver, each question in a thread of its own, which is abandoned after `seconds`.
 
-    aiohttp's cache asks about a name once at a time, so the threads that hang for it are as many as deadlines fit into
-    the system's own patience.
+    Whoever asks about a name once at a time has as many threads hang for it as deadlines fit into the system's own
+    patience.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[Address]:
         """Return the addresses of a host, in an order that is another each time.
 
         The system's own order is the same each time, and would send all calls to one of several replicas.
@@ -39,26 +45,16 @@ class NameLookup(AbstractResolver):
         """
 
         def ask() -> _Addresses:
-            return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
         async with asyncio.timeout(self._seconds):
             found = await asyncio.wrap_future(_in_a_thread_of_its_own(ask))
         addresses = [
-            ResolveResult(
-                hostname=host,
-                host=address[0],
-                port=address[1],
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, protocol, _, address in found
+            Address(host=address[0], family=family, type=kind, proto=protocol, sockaddr=address)
+            for family, kind, protocol, _, address in found
         ]
         random.shuffle(addresses)
         return addresses
-
-    async def close(self) -> None:
-        """Leave threads that hang to themselves: they keep no process from ending."""
 
 
 def _in_a_thread_of_its_own(call: Callable[[], _Addresses]) -> Future[_Addresses]:

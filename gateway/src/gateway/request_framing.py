@@ -6,8 +6,8 @@ and does no I/O: `http_protocol` puts it in front of uvicorn's parser.
 """
 
 import re
-from enum import Enum, auto
 
+from gateway.chunked_body import FIELD_LINE, TOKEN, ChunkedBody, malformed
 from service_chassis.problems import Problem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -18,12 +18,9 @@ FREE_CHUNKS = 10_000
 LEAST_CHUNK = 64
 """Bytes that there have to be in a body for each further chunk."""
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_TOKEN_START = re.compile(_TOKEN)
-_FIELD_LINE = _TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])\r\n")
-_FIELD_LINES = re.compile(rb"(?:" + _FIELD_LINE + rb")*+\r\n")
-_TRAILER_LINE = re.compile(_FIELD_LINE)
+_TOKEN_START = re.compile(TOKEN)
+_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,32}+) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])\r\n")
+_FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
 _PATH_CHARACTER = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/]"
 # A query is opaque to routing, and browsers leave more than RFC 3986 allows unescaped in it; a path decides the route.
 _ORIGIN_FORM = re.compile(rb"/(?:" + _PATH_CHARACTER + rb"|%[0-9A-Fa-f]{2})*+(?:\?[!-\"$-~]*+)?")
@@ -32,21 +29,8 @@ _UPGRADE_LINE = re.compile(rb"(?i)(?<=\n)upgrade:[^\r]*\r\n")
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(rb"[0-9]+")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?\r\n")
 _LARGEST_LENGTH_DIGITS = 15
 _MOST_FIELDS = 100
-
-
-class _Stage(Enum):
-    HEAD = auto()
-    LENGTH = auto()
-    CHUNK_LINE = auto()
-    CHUNK_DATA = auto()
-    CHUNK_END = auto()
-    TRAILERS = auto()
-
-
-_LONGEST_LINES = {_Stage.CHUNK_LINE: 256, _Stage.CHUNK_END: 2}
 
 
 class RequestFraming:
@@ -55,25 +39,24 @@ class RequestFraming:
     `head_limit` caps the request line and the header fields together, in bytes; trailers have the same cap.
     """
 
-    __slots__ = ("_chunk_bytes", "_chunks", "_forgiven", "_head_limit", "_left", "_pending", "_stage", "_trailer_bytes")
+    __slots__ = ("_chunks", "_forgiven", "_head_limit", "_left", "_pending")
 
     def __init__(self, head_limit: int) -> None:
         self._head_limit = head_limit
-        self._stage = _Stage.HEAD
         self._forgiven = False
         self._pending = b""
         self._left = 0
-        self._chunks = self._chunk_bytes = self._trailer_bytes = 0
+        self._chunks: ChunkedBody | None = None
 
     @property
     def in_head(self) -> bool:
         """A head has begun and has not ended."""
-        return self._stage is _Stage.HEAD and self._pending != b""
+        return self._pending != b""
 
     @property
     def in_body(self) -> bool:
         """A head has been handed on, and its body has not ended."""
-        return self._stage is not _Stage.HEAD
+        return self._left > 0 or self._chunks is not None
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         """Take what belongs to the current request; return what may be handed on, and what was not looked at yet.
@@ -81,15 +64,13 @@ class RequestFraming:
         The second part is empty unless the request ended before the data did. Raises `Problem` for what is refused:
         400 malformed_request, 405, 413, 417, 426, or 431 headers_too_large. The connection cannot be used after that.
         """
-        if self._stage is _Stage.HEAD:
-            return self._take_head(data)
-        if self._stage is _Stage.LENGTH:
+        if self._chunks is not None:
+            return self._take_chunks(self._chunks, data)
+        if self._left:
             piece, rest = data[: self._left], data[self._left :]
             self._left -= len(piece)
-            if not self._left:
-                self._stage = _Stage.HEAD
             return piece, rest
-        return self._take_chunks(data)
+        return self._take_head(data)
 
     def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
         received = self._pending + data if self._pending else data
@@ -97,11 +78,11 @@ class RequestFraming:
         # without ever beginning a request, and so without a deadline.
         if received.startswith(b"\r\n"):
             if self._forgiven:
-                raise _malformed("There is more than one empty line before the request.")
+                raise malformed("There is more than one empty line before the request.")
             self._forgiven = True
             received = received[2:]
             if received.startswith(b"\r\n"):
-                raise _malformed("There is more than one empty line before the request.")
+                raise malformed("There is more than one empty line before the request.")
         end = received.find(b"\r\n\r\n")
         if (end + 4 if end >= 0 else len(received)) > self._head_limit:
             raise Problem(431, "headers_too_large", f"Request line and headers exceed {self._head_limit} bytes.")
@@ -117,12 +98,12 @@ class RequestFraming:
     def _understand(self, head: bytes) -> bytes:
         line = _REQUEST_LINE.match(head)
         if line is None:
-            raise _malformed("The request line is not METHOD SP target SP HTTP/1.1.")
+            raise malformed("The request line is not METHOD SP target SP HTTP/1.1.")
         if not _FIELD_LINES.fullmatch(head, line.end()):
-            raise _malformed("A header line is not name, colon and value, or contains a control character.")
+            raise malformed("A header line is not name, colon and value, or contains a control character.")
         method, target, major, minor = line.groups()
         if major + minor not in {b"11", b"10"}:
-            raise _malformed("Only HTTP/1.1 is spoken here.")
+            raise malformed("Only HTTP/1.1 is spoken here.")
         if minor == b"0":
             raise Problem(
                 426,
@@ -135,7 +116,7 @@ class RequestFraming:
                 405, "method_not_allowed", "That method is not known here.", headers={"Allow": ", ".join(METHODS)}
             )
         if not _ORIGIN_FORM.fullmatch(target):
-            raise _malformed("The request target is not a path and an optional query.")
+            raise malformed("The request target is not a path and an optional query.")
         if head.count(b"\n") - 2 > _MOST_FIELDS:
             raise Problem(431, "headers_too_large", f"There are more than {_MOST_FIELDS} header lines.")
         return self._frame(head)
@@ -144,19 +125,18 @@ class RequestFraming:
         """Learn from the head how its body is delimited. [RFC 9112 section 6]"""
         fields = _framing_fields(head)
         if not _HOST.fullmatch(fields.get(b"host", b"")):
-            raise _malformed("There has to be one Host header: a host and an optional port.")
+            raise malformed("There has to be one Host header: a host and an optional port.")
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if length is not None and coding is not None:
-            raise _malformed("The body is delimited both by Content-Length and by Transfer-Encoding.")
+            raise malformed("The body is delimited both by Content-Length and by Transfer-Encoding.")
         if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
             raise Problem(417, "malformed_request", "The only expectation met here is 100-continue.")
         if length is not None:
             self._expect_length(length)
         elif coding is not None:
             if coding.lower() != b"chunked":
-                raise _malformed("The only transfer coding understood here is chunked.")
-            self._stage = _Stage.CHUNK_LINE
-            self._chunks = self._chunk_bytes = self._trailer_bytes = 0
+                raise malformed("The only transfer coding understood here is chunked.")
+            self._chunks = ChunkedBody(self._head_limit, free_chunks=FREE_CHUNKS, least_chunk=LEAST_CHUNK)
         if b"upgrade" in fields:
             if fields[b"upgrade"].lower() == b"websocket":
                 raise Problem(400, "invalid_request", "WebSockets are not spoken here.")
@@ -166,81 +146,19 @@ class RequestFraming:
 
     def _expect_length(self, length: bytes) -> None:
         if not _LENGTH.fullmatch(length):
-            raise _malformed("Content-Length is not a number.")
+            raise malformed("Content-Length is not a number.")
         if len(length) > _LARGEST_LENGTH_DIGITS:
             raise Problem(413, "body_too_large", "The body is larger than anything accepted here.")
         self._left = int(length)
-        if self._left:
-            self._stage = _Stage.LENGTH
 
-    def _take_chunks(self, data: bytes) -> tuple[bytes, bytes]:
-        """Hand on what is in the chunks, as one chunk of our own; their extensions and the trailers are dropped.
-
-        Nothing is copied but what the chunks hold, once, and nobody behind us has work with how small they are.
-        """
-        if self._pending:
-            data, self._pending = self._pending + data, b""
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(data) and self._stage is not _Stage.HEAD:
-            if self._stage is _Stage.CHUNK_DATA:
-                piece = data[at : at + self._left]
-                at += len(piece)
-                self._left -= len(piece)
-                pieces.append(piece)
-                if not self._left:
-                    self._stage = _Stage.CHUNK_END
-            else:
-                end = self._line_end(data, at)
-                if not end:
-                    break
-                self._take_line(data, at, end)
-                at = end
-        body = b"".join(pieces)
+    def _take_chunks(self, chunks: ChunkedBody, data: bytes) -> tuple[bytes, bytes]:
+        """Hand on what is in the chunks, as one chunk of our own."""
+        body, rest = chunks.take(data)
         understood = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-        if self._stage is _Stage.HEAD:
-            return understood + b"0\r\n\r\n", data[at:]
-        self._pending = data[at:]
+        if chunks.ended:
+            self._chunks = None
+            return understood + b"0\r\n\r\n", rest
         return understood, b""
-
-    def _line_end(self, data: bytes, at: int) -> int:
-        """Return where the line that begins at `at` ends, its CRLF included; 0 if it has not ended yet."""
-        limit = self._head_limit if self._stage is _Stage.TRAILERS else _LONGEST_LINES[self._stage]
-        end = data.find(b"\n", at, at + limit)
-        if end < 0 and len(data) - at >= limit:
-            raise _malformed("A line within the chunked body is too long.")
-        return end + 1
-
-    def _take_line(self, data: bytes, at: int, end: int) -> None:
-        if self._stage is _Stage.CHUNK_LINE:
-            self._chunk_line(data, at, end)
-        elif self._stage is _Stage.TRAILERS:
-            self._trailer(data[at:end])
-        elif data[at:end] == b"\r\n":
-            self._stage = _Stage.CHUNK_LINE
-        else:
-            raise _malformed("A chunk is longer or shorter than its size says.")
-
-    def _chunk_line(self, data: bytes, at: int, end: int) -> None:
-        line = _CHUNK_LINE.fullmatch(data, at, end)
-        if line is None:
-            raise _malformed("A chunk's size is not a hexadecimal number.")
-        self._chunks += 1
-        if self._chunks > FREE_CHUNKS + self._chunk_bytes // LEAST_CHUNK:
-            raise _malformed("The body comes in too many chunks that are too small.")
-        self._left = int(line[1], 16)
-        self._chunk_bytes += self._left
-        self._stage = _Stage.CHUNK_DATA if self._left else _Stage.TRAILERS
-
-    def _trailer(self, line: bytes) -> None:
-        if line == b"\r\n":
-            self._stage = _Stage.HEAD
-            return
-        self._trailer_bytes += len(line)
-        if self._trailer_bytes > self._head_limit:
-            raise Problem(431, "headers_too_large", f"The trailers exceed {self._head_limit} bytes.")
-        if not _TRAILER_LINE.fullmatch(line):
-            raise _malformed("A trailer is not name, colon and value.")
 
 
 def _framing_fields(head: bytes) -> dict[bytes, bytes]:
@@ -248,7 +166,7 @@ def _framing_fields(head: bytes) -> dict[bytes, bytes]:
     for name, value in _FRAMING_FIELDS.findall(head):
         lowered = name.lower()
         if lowered in fields:
-            raise _malformed(f"There is more than one {lowered.decode()} header.")
+            raise malformed(f"There is more than one {lowered.decode()} header.")
         fields[lowered] = value.strip(b" \t")
     return fields
 
@@ -256,8 +174,4 @@ def _framing_fields(head: bytes) -> dict[bytes, bytes]:
 def _refuse_hopeless(received: bytes) -> None:
     """Refuse at once what no further byte can mend, rather than at the deadline."""
     if (received and not (received == b"\r" or _TOKEN_START.match(received))) or _BARE_LINE_FEED.search(received):
-        raise _malformed("This is not an HTTP/1.1 request.")
-
-
-def _malformed(detail: str) -> Problem:
-    return Problem(400, "malformed_request", detail)
+        raise malformed("This is not an HTTP/1.1 request.")

@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-import aiohttp
-
-from gateway.name_lookup import NameLookup
+from gateway.connection_pool import ConnectionPool
+from gateway.header_rules import request_head
+from gateway.response_framing import BrokenAnswer
 from service_chassis.problems import Problem, Unavailable
 
 
@@ -46,14 +46,21 @@ class UpstreamLimits:
 
 
 class Upstream:
-    """One service: its name, its internal origin such as `http://127.0.0.1:8002`, and its share of calls."""
+    """One service: its name, its internal origin such as `http://127.0.0.1:8002`, its connections and its turns."""
 
-    def __init__(self, name: str, origin: str, *, calls: int, queue_seconds: float) -> None:
+    def __init__(self, name: str, origin: str, limits: UpstreamLimits) -> None:
         self.name = name
         self.origin = origin.rstrip("/")
         self.raw_origin = self.origin.encode()
-        self._free = asyncio.Semaphore(calls)
-        self._queue_seconds = queue_seconds
+        self.authority = self.raw_origin.partition(b"://")[2]
+        self.pool = ConnectionPool(
+            self.origin,
+            connect_seconds=limits.connect_seconds,
+            names_seconds=limits.names_seconds,
+            idle_seconds=limits.idle_seconds,
+        )
+        self._free = asyncio.Semaphore(limits.calls)
+        self._queue_seconds = limits.queue_seconds
 
     async def take_turn(self) -> None:
         """Wait for one of the calls to be free. Raises `Unavailable` (503 overloaded) when none is for too long."""
@@ -70,27 +77,24 @@ class Upstream:
         """Let the next call have its turn."""
         self._free.release()
 
+    async def fetch(self, path: str, *, most: int) -> bytes:
+        """Return the body of what the service answers to a GET of the gateway's own.
 
-def open_session(limits: UpstreamLimits) -> aiohttp.ClientSession:
-    """Return the one HTTP client of the process, stripped of all that a browser does and a gateway must not.
-
-    No cookie is kept (it would go out for another user), no redirect followed, no body decompressed, no proxy or netrc
-    read from the environment, and no header invented. Deadlines are the exchange's own, but for connecting.
-    """
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=0,
-            keepalive_timeout=limits.idle_seconds,
-            resolver=NameLookup(limits.connect_seconds),
-            ttl_dns_cache=limits.names_seconds,  # type: ignore[arg-type]  # any number does
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trust_env=False,
-        skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_seconds, ceil_threshold=3600),
-        max_field_size=16 * 1024,
-    )
+        Raises `BrokenAnswer` for another status than 200 or more bytes than `most`, OSError if it cannot be reached.
+        """
+        connection = await self.pool.open()
+        try:
+            connection.ask(request_head("GET", path.encode(), self.authority, ()), to_head=False)
+            if (await connection.head()).status != 200:
+                raise BrokenAnswer("The answer is not 200.")
+            body = bytearray()
+            while not connection.ended:
+                body += await connection.piece()
+                if len(body) > most:
+                    raise BrokenAnswer("The answer is too long.")
+        finally:
+            self.pool.give_back(connection)
+        return bytes(body)
 
 
 def problem_of(error: Exception, upstream: str) -> Problem:

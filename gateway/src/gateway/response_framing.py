@@ -1,0 +1,145 @@
+"""Where a service's answer ends: read strictly, so that no answer is taken for a part of another.
+
+It knows no connection and does no I/O: `upstream_connection` feeds it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gateway.chunked_body import FIELD_LINE, ChunkedBody
+from service_chassis.problems import Problem
+
+HEAD_LIMIT = 32 * 1024
+"""Bytes of an answer's head, and of its trailers."""
+
+_BEGINNING = b"HTTP/1."
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+_FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
+_FIELDS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r]*+)\r\n")
+_LENGTH = re.compile(rb"[0-9]{1,15}")
+
+
+class BrokenAnswer(Exception):  # noqa: N818 -- it names what came, and nothing else is raised for it
+    """What came is not an answer of HTTP/1.1, or not the whole of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """An answer's status and its header fields, names in lower case."""
+
+    status: int
+    fields: list[tuple[bytes, bytes]]
+
+
+class ResponseFraming:
+    """The framing of one answer. `to_head` says that it answers HEAD, and so has no body whatever it says of one."""
+
+    __slots__ = ("_chunks", "_left", "_pending", "_to_head", "_until_close", "ended", "head", "keeps", "surplus")
+
+    def __init__(self, *, to_head: bool) -> None:
+        self._to_head = to_head
+        self._pending = b""
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
+        self._until_close = False
+        self.head: AnswerHead | None = None
+        self.ended = False
+        """The whole of the answer has come."""
+        self.keeps = True
+        """Another request may follow on the connection, as far as the answer says."""
+        self.surplus = False
+        """More came than the answer: nobody asked for it, and whose answer it would be taken for is anyone's guess."""
+
+    def take(self, data: bytes) -> bytes:
+        """Take what has come; return what of it is body. Raises `BrokenAnswer`."""
+        if self.head is None:
+            data = self._take_head(data)
+            if self.head is None:
+                return b""
+        if self.ended:
+            self.surplus = self.surplus or data != b""
+            return b""
+        if self._chunks is not None:
+            try:
+                body, rest = self._chunks.take(data)
+            except Problem as problem:
+                raise BrokenAnswer(problem.detail) from None
+            self.ended = self._chunks.ended
+        elif self._until_close:
+            return data
+        else:
+            body, rest = (data, b"") if len(data) <= self._left else (data[: self._left], data[self._left :])
+            self._left -= len(body)
+            self.ended = not self._left
+        self.surplus = rest != b""
+        return body
+
+    def take_end(self) -> None:
+        """Take it that nothing more comes. Raises `BrokenAnswer` if the answer has not ended by that."""
+        if self._until_close and self.head is not None:
+            self.ended = True
+        if not self.ended:
+            raise BrokenAnswer("The answer breaks off.")
+
+    def _take_head(self, data: bytes) -> bytes:
+        """Find the head; return what comes after it. Interim answers are passed over. [RFC 9110 section 15.2]"""
+        received = self._pending + data if self._pending else data
+        while received:
+            if not received.startswith(_BEGINNING[: len(received)]):
+                raise BrokenAnswer("It does not begin like an answer.")
+            end = received.find(b"\r\n\r\n", 0, HEAD_LIMIT)
+            if end < 0:
+                if len(received) >= HEAD_LIMIT:
+                    raise BrokenAnswer("The head is too long.")
+                break
+            head, received = received[: end + 4], received[end + 4 :]
+            self._understand(head)
+            if self.head is not None:
+                self._pending = b""
+                return received
+        self._pending = received
+        return b""
+
+    def _understand(self, head: bytes) -> None:
+        line = _STATUS_LINE.match(head)
+        if line is None or not _FIELD_LINES.fullmatch(head, line.end()):
+            raise BrokenAnswer("The head is not made of a status line and header lines.")
+        status = int(line[2])
+        if status < 200:
+            if status == 101:
+                raise BrokenAnswer("It agrees to an upgrade that nobody asked for.")
+            return
+        framing: dict[bytes, bytes] = {}
+        fields = []
+        for spelled, padded in _FIELDS.findall(head, line.end()):
+            field = name, value = spelled.lower(), padded.rstrip(b" \t")
+            fields.append(field)
+            if name in {b"content-length", b"transfer-encoding"}:
+                if framing:
+                    raise BrokenAnswer("The body is delimited in two ways.")
+                framing[name] = value
+            elif name == b"connection" and b"close" in value.lower():
+                self.keeps = False
+        if line[1] == b"0":
+            self.keeps = False
+            if b"transfer-encoding" in framing:
+                raise BrokenAnswer("HTTP/1.0 knows no transfer codings.")
+        self._frame(status, framing.get(b"content-length"), framing.get(b"transfer-encoding"))
+        self.head = AnswerHead(status, fields)
+
+    def _frame(self, status: int, length: bytes | None, coding: bytes | None) -> None:
+        """Learn how the body is delimited. [RFC 9112 section 6.3]"""
+        if length is not None and not _LENGTH.fullmatch(length):
+            raise BrokenAnswer("Content-Length is not a number.")
+        if coding is not None and coding.lower() != b"chunked":
+            raise BrokenAnswer("The only transfer coding understood here is chunked.")
+        if self._to_head or status in {204, 304}:
+            self.ended = True
+        elif coding is not None:
+            self._chunks = ChunkedBody(HEAD_LIMIT)
+        elif length is not None:
+            self._left = int(length)
+            self.ended = not self._left
+        else:
+            self._until_close = True
+            self.keeps = False
