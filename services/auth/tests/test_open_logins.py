@@ -14,7 +14,7 @@ from auth_service.database import logins, refresh_tokens, revocation_head
 
 if TYPE_CHECKING:
     import httpx
-    from services.auth.tests.conftest import Auth
+    from services.auth.tests.conftest import Auth, Start
 
 NEW = "a staple of my own"
 
@@ -270,3 +270,34 @@ async def test_a_login_that_was_proved_before_a_change_does_not_begin_after_it(a
     auth.hasher.meanwhile = lambda: None
     async with database_of(auth) as database, database.reading() as connection:
         assert (await connection.execute(select(logins.c.sid))).first() is None
+
+
+async def test_another_login_ends_the_one_that_was_not_used_for_longest(
+    start: Start, auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an account has as many as it may have: in the same transaction, and on the log like any end. Of what was
+    there before there was such a bound, each login ends a part.
+    """
+    await auth.register()
+    await auth.register("eve@example.com", name="Eve")
+    async with start(clock=auth.clock, logins_per_account=3) as few:
+        somebody_elses = await log_in(few, "eve@example.com")
+        logged_in = []
+        for _ in range(4):
+            few.clock.now += 1
+            logged_in.append(await log_in(few))
+            if len(logged_in) == 2:
+                few.clock.now += 1
+                answer = await few.client.post("/refresh", json={"refresh_token": logged_in[0]["refresh_token"]})
+                logged_in[0] = answer.json()
+        used_since, not_used, *others = logged_in
+        await assert_over(few, not_used)
+        assert await revoked(few) == [claims_of(not_used)["sid"]]
+        assert len(await listed(few, used_since)) == 3
+        for tokens in (somebody_elses, *others):
+            assert await listed(few, tokens)
+    monkeypatch.setattr(open_logins_module, "_ENDED_AT_A_TIME", 1)
+    async with start(clock=auth.clock, logins_per_account=1) as fewer:
+        for ended in (2, 3):
+            await log_in(fewer)
+            assert len(await revoked(fewer)) == ended

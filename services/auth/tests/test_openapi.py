@@ -136,7 +136,7 @@ def test_the_token_endpoint_documents_its_form_and_its_refusals(served_schema: B
         ["client_id", "grant_type", "refresh_token"],
     ]
     responses = operation["responses"]
-    assert sorted(responses) == ["200", "400", "401", "413", "415", "503"]
+    assert sorted(responses) == ["200", "400", "401", "413", "415", "429", "503"]
     for status, error in (("400", "invalid_request"), ("401", "invalid_client"), ("503", "temporarily_unavailable")):
         example = responses[status]["content"]["application/json"]["example"]
         assert (example["status"], example["error"]) == (int(status), error)

@@ -336,6 +336,29 @@ async def test_the_token_endpoint_refreshes_too(auth: Auth) -> None:
         assert (refused.status_code, refused.json()["error"]) == (status, error), change
 
 
+async def test_a_login_that_is_refreshed_all_the_time_is_slowed_down(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """429 with Retry-After beyond what it has in hand and one time in 10 s; its token stays good, and leads on then."""
+    monkeypatch.setattr("auth_service.refresh_tokens._IN_HAND", 2)
+    await auth.register()
+    used, token = "", (await log_in(auth))["refresh_token"]
+    for _ in range(2):
+        used, token = token, (await refreshed(auth, token))["refresh_token"]
+    auth.clock.now += 3.5
+    for _ in range(2):
+        refused = await refresh(auth, token)
+        assert (refused.status_code, refused.json()["reason"]) == (429, "too_many_refreshes")
+        assert refused.headers["retry-after"] == "7"
+    form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "signet"}
+    refused = await auth.client.post("/oauth/token", data=form)
+    assert (refused.status_code, refused.json()["error"]) == (429, "temporarily_unavailable")
+    assert (await refreshed(auth, used))["refresh_token"] == token  # a lost answer makes no row
+    auth.clock.now += 6.5
+    token = (await refreshed(auth, token))["refresh_token"]
+    assert (await refresh(auth, token)).headers["retry-after"] == "10"
+
+
 async def test_a_replica_without_the_database_refuses_nobody_for_good(auth: Auth) -> None:
     """A login that cannot be looked up gets 503 with Retry-After, at the middleware too, and nothing is used."""
     await auth.register()

@@ -255,6 +255,10 @@ REQUESTS: dict[str, tuple[dict[str, Any], tuple[int, str, str]]] = {
         {"requested_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
         (400, "invalid_request", "invalid_request"),
     ),
+    "actor-token-type": (
+        {"actor_token_type": "urn:ietf:params:oauth:token-type:access_token"},
+        (400, "invalid_request", "invalid_request"),
+    ),
     "actor-token": ({"actor_token": "a.b.c"}, (400, "invalid_request", "invalid_request")),
     "resource-missing": ({"resource": None}, (400, "invalid_target", "invalid_target")),
     "resource-empty": ({"resource": ""}, (400, "invalid_target", "invalid_target")),

@@ -101,16 +101,21 @@ def create_app(
         refresh_key,
         idle_life=settings.refresh_idle_life,
         grace=settings.refresh_grace,
+        every=settings.refresh_every,
         clock=clock,
     )
     open_logins = OpenLogins(
-        database, revocation_log, life=settings.login_life, idle_life=settings.refresh_idle_life, clock=clock
+        database,
+        revocation_log,
+        life=settings.login_life,
+        idle_life=settings.refresh_idle_life,
+        most=settings.logins_per_account,
+        clock=clock,
     )
     account_changes = AccountChanges(
         revocation_log, all_accounts=accounts, attempts=login_attempts, passwords=passwords, clock=clock
     )
     logins = Logins(
-        database,
         accounts=accounts,
         attempts=login_attempts,
         passwords=passwords,

@@ -13,7 +13,6 @@ from auth_service.open_logins import OpenLogins
 from auth_service.passwords import Passwords
 from auth_service.refresh_tokens import RefreshTokens
 from auth_service.scopes import RESOURCES, InvalidScope, check_scopes_exist, choose_audience, grant_scopes
-from service_chassis.database import Database
 from service_chassis.problems import Problem
 
 _log = structlog.get_logger()
@@ -44,7 +43,6 @@ class Logins:
 
     def __init__(
         self,
-        database: Database,
         *,
         accounts: Accounts,
         attempts: Attempts,
@@ -56,7 +54,6 @@ class Logins:
         resources: Sequence[str] = RESOURCES,
     ) -> None:
         """`resources` are those that a token can be for; `clock` is seconds since the epoch."""
-        self._database = database
         self._accounts = accounts
         self._attempts = attempts
         self._passwords = passwords
@@ -105,7 +102,7 @@ class Logins:
             auth_time=int(now),
             login_ends_at=now + self._open_logins.life,
         )
-        async with self._database.writing() as connection:
+        async with self._open_logins.beginning() as connection:
             await self._attempts.forgive(connection, email)
             held = await hold_account(connection, account.sub)
             if held is None or held.disabled or held.password_changes != account.password_changes:
@@ -123,6 +120,7 @@ class Logins:
                 now=now,
             )
             refresh_token = await self._refresh_tokens.first(connection, sid)
+            await self._open_logins.make_room(connection, account.sub, beside=sid, now=now)
         _log.info("login_succeeded", sub=account.sub, sid=sid)
         return IssuedTokens(access, refresh_token)
 

@@ -17,9 +17,9 @@ from service_chassis.problems import Problem
 
 _log = structlog.get_logger()
 
-MOST_LISTED = 200
 _LONGEST_PAUSE = 60.0
 _ENDED_AT_A_TIME = 1000
+"""Also of one account: where there are more, as before there was a bound, the next logins end the rest."""
 
 
 class NoSuchLogin(Problem):
@@ -67,16 +67,32 @@ async def end_logins(connection: AsyncConnection, which: ColumnElement[bool], *,
 
 
 class OpenLogins:
-    """Everybody's logins. `life`, `idle_life`: seconds from the password on, and without a refresh."""
+    """Everybody's logins.
+
+    `life`, `idle_life`: seconds from the password on, and without a refresh; `most`: how many an account has that have
+    not ended, so that all of them can be ended by one short transaction.
+    """
 
     def __init__(
-        self, database: Database, log: RevocationLog, *, life: float, idle_life: float, clock: Callable[[], float]
+        self,
+        database: Database,
+        log: RevocationLog,
+        *,
+        life: float,
+        idle_life: float,
+        most: int = 200,
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._log = log
         self.life = life
         self._idle_life = idle_life
+        self._most = most
         self._clock = clock
+
+    def beginning(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """Give a connection for `begin`, in whose transaction also others write; `make_room` comes last."""
+        return self._log.writing()
 
     async def begin(
         self,
@@ -105,14 +121,32 @@ class OpenLogins:
             )
         )
 
+    async def make_room(self, connection: AsyncConnection, sub: str, *, beside: str, now: float) -> None:
+        """End those of somebody's logins that are too many beside a new one, and that nobody has used for longest.
+
+        The last statement of the transaction in which a login begins: the log is held from here on.
+        """
+        too_many = (
+            select(logins.c.sid)
+            .where(logins.c.sub == sub, logins.c.sid != beside, _has_not_ended(now))
+            .order_by(logins.c.last_used_at.desc(), logins.c.sid)
+            .offset(self._most - 1)
+            .limit(_ENDED_AT_A_TIME)
+        )
+        sids = list((await connection.execute(too_many)).scalars())
+        if sids:
+            ended = await end_logins(connection, logins.c.sid.in_(sids), now=now)
+            await self._log.append(connection, RevocationKind.LOGIN, ended)
+            _log.info("logins_made_room", sub=sub, number=len(ended))
+
     async def of(self, sub: str) -> list[Login]:
-        """Return somebody's open logins, the last used first, at most 200."""
+        """Return somebody's open logins, the last used first."""
         now = self._clock()
         listed = (
             select(logins.c.sid, logins.c.device, logins.c.address, logins.c.created_at, logins.c.last_used_at)
             .where(logins.c.sub == sub, is_open(now, idle_life=self._idle_life))
             .order_by(logins.c.last_used_at.desc(), logins.c.sid)
-            .limit(MOST_LISTED)
+            .limit(self._most)
         )
         async with self._database.reading() as connection:
             return [Login(*row) for row in await connection.execute(listed)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth_service.accounts import Account, account_of
@@ -23,6 +24,9 @@ from service_chassis.database import Database
 
 _log = structlog.get_logger()
 
+_IN_HAND = 200
+"""How many times a login may be refreshed, however soon."""
+
 
 class InvalidGrant(TokenRefusal):
     """Unknown, used, over, or of a login that has ended: nobody learns which. [RFC 6749 section 5.2]"""
@@ -30,6 +34,19 @@ class InvalidGrant(TokenRefusal):
     def __init__(self) -> None:
         super().__init__(
             "invalid_grant", "The refresh token is unknown or used up, or its login has ended. Log in again."
+        )
+
+
+class TooManyRefreshes(TokenRefusal):
+    """A login was refreshed far more often than tokens expire. No code of OAuth says so. [RFC 6585 section 4]"""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(
+            "temporarily_unavailable",
+            "This login was refreshed too often. Try again after the time that `Retry-After` names.",
+            reason="too_many_refreshes",
+            status=429,
+            headers={"Retry-After": str(retry_after)},
         )
 
 
@@ -50,7 +67,8 @@ class RefreshTokens:
     """The families in the database, one for each login.
 
     Seconds: a login that is not refreshed for `idle_life` is over; `grace` is how long a used token's parent still
-    leads to it. `clock`: seconds since the epoch.
+    leads to it; `every`, how often a login's token may become another one, but for 200 times that it has in hand: each
+    time leaves a row, and those stay as long as the login could. `clock`: seconds since the epoch.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class RefreshTokens:
         *,
         idle_life: float,
         grace: float,
+        every: float = 10.0,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
@@ -68,6 +87,7 @@ class RefreshTokens:
         self._key = key
         self._idle_life = idle_life
         self._grace = grace
+        self._every = every
         self._clock = clock
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
@@ -78,7 +98,9 @@ class RefreshTokens:
         return token
 
     async def use(self, token: str, *, scopes: Sequence[str] | None = None) -> Refreshed:
-        """Return the token's successor. Raises InvalidGrant, InvalidScope (then nothing is used), StorageUnavailable.
+        """Return the token's successor.
+
+        Raises InvalidGrant, StorageUnavailable; InvalidScope and TooManyRefreshes, and then nothing is used.
 
         1. The login has to be open. It is held while a token is used: whoever ends it comes before that or after it.
         2. An unused token is used, by one statement: of any number of uses at once one is the first.
@@ -113,9 +135,10 @@ class RefreshTokens:
         async with self._database.writing() as connection:
             login, _ = await self._login_of(connection, used, now, hold=True)
             of_login = logins.c.sid == login.sid
-            leads_on = await _use_first(connection, used, successor, now) or await self._leads_to(
-                connection, used, successor, now
-            )
+            is_first = await _use_first(connection, used, successor, now)
+            if is_first:
+                await self._refuse_haste(connection, login, now)
+            leads_on = is_first or await self._leads_to(connection, used, successor, now)
             if leads_on:
                 await connection.execute(update(logins).where(of_login).values(last_used_at=now))
         if not leads_on:
@@ -124,6 +147,15 @@ class RefreshTokens:
                 await self._log.append(connection, RevocationKind.LOGIN, ended)
             _log.warning("refresh_token_reused", sub=login.sub, sid=login.sid)
             raise InvalidGrant
+
+    async def _refuse_haste(self, connection: AsyncConnection, login: Row[Any], now: float) -> None:
+        """Take back what was just done, by an exception, if the login has had too many tokens for its age."""
+        of_login = select(func.count()).select_from(refresh_tokens).where(refresh_tokens.c.sid == login.sid)
+        beyond = (await connection.execute(of_login)).scalar_one() - 1 - _IN_HAND
+        too_early = login.created_at + beyond * self._every - now
+        if beyond > 0 and too_early > 0:
+            _log.warning("refreshed_too_often", sub=login.sub, sid=login.sid)
+            raise TooManyRefreshes(retry_after=math.ceil(too_early))
 
     async def _login_of(
         self, connection: AsyncConnection, used: bytes, now: float, *, hold: bool = False

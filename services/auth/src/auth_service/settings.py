@@ -55,6 +55,10 @@ class Settings(ServiceSettings):
     """How long a login goes on without a refresh."""
     refresh_grace: Annotated[float, Field(ge=0)] = 10.0
     """How long a refresh token that was used still is what its parent leads to: for tabs that refresh side by side."""
+    refresh_every: Seconds = 10.0
+    """How often a login can be refreshed, besides 200 times that it has in hand; then 429."""
+    logins_per_account: Annotated[int, Field(ge=1, le=1000)] = 200
+    """How many logins an account has that have not ended: another one ends that which was not used for longest."""
     administrator_login_age: Seconds = 900.0
     """How long after they gave their password an administrator may still use the endpoints of administration."""
     key_rotate_every: Seconds = 86400.0

@@ -125,6 +125,7 @@ def logins_router(logins: Logins, *, trust_forwarded: bool) -> APIRouter:
                     "invalid_grant",
                     "The refresh token is unknown or used up, or its login has ended. Log in again.",
                 ),
+                429: ("too_many_refreshes", "This login was refreshed too often."),
                 503: ("storage_unavailable", "The database cannot be used at this moment."),
             }
         ),

@@ -23,6 +23,8 @@ NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 _log = structlog.get_logger()
 
+_RETRY_AFTER = {"Retry-After": "In seconds."}
+
 CLIENT_PARAMETERS: Mapping[str, dict[str, Any]] = {
     "client_id": {
         "type": "string",
@@ -59,8 +61,13 @@ def documented_refusals(invalid_request: str) -> dict[int | str, dict[str, Any]]
         refusals(413, 415)
         | _documented(400, "invalid_request", invalid_request)
         | _documented(401, "invalid_client", "The client did not prove itself.", **{"WWW-Authenticate": "A challenge."})
-        | _documented(503, "temporarily_unavailable", "Nobody can tell just now.", **{"Retry-After": "In seconds."})
+        | _documented(503, "temporarily_unavailable", "Nobody can tell just now.", **_RETRY_AFTER)
     )
+
+
+def documented_haste() -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of an endpoint where a login can be refreshed too often."""
+    return _documented(429, "temporarily_unavailable", "The login was refreshed too often.", **_RETRY_AFTER)
 
 
 def _documented(status: int, error: str, description: str, **headers: str) -> dict[int | str, dict[str, Any]]:
@@ -75,7 +82,7 @@ def _documented(status: int, error: str, description: str, **headers: str) -> di
 
 def error_answer(problem: Problem) -> JSONResponse:
     """Answer in the one shape in which an OAuth client finds its `error`, and everyone else the problem."""
-    # RFC 6749 has no code for 503 at this endpoint; section 4.1.2.1 has one for it at another.
+    # RFC 6749 has no code for 503 and 429 at this endpoint; section 4.1.2.1 has one for the former at another.
     error = problem.error if isinstance(problem, TokenRefusal) else "temporarily_unavailable"
     return JSONResponse(_error_members(problem, error), problem.status, NOT_STORED | problem.headers)
 

@@ -12,6 +12,7 @@ from auth_service.endpoints.oauth import (
     CLIENT_PARAMETERS,
     NOT_STORED,
     documented_form,
+    documented_haste,
     documented_refusals,
     error_answer,
     form_of,
@@ -89,7 +90,8 @@ def tokens_router(clients: Clients, exchange: TokenExchange, logins: Logins) -> 
         TOKEN_PATH,
         response_model=ExchangedToken | RefreshedTokens,
         openapi_extra=documented_form(_schema(_PARAMETERS), _schema(_REFRESH_PARAMETERS)),
-        responses=documented_refusals("The request, the token, the resource or the scope is refused."),
+        responses=documented_refusals("The request, the token, the resource or the scope is refused.")
+        | documented_haste(),
     )
     async def issue_token(request: Request) -> Response:
         """Exchange a caller's token for one that reaches one other service (RFC 8693), or go on with a login."""
@@ -140,7 +142,8 @@ def _subject_token(form: dict[str, str]) -> str:
     types = {wanted(form, "subject_token_type"), form.get("requested_token_type", ACCESS_TOKEN_TYPE)}
     if types != {ACCESS_TOKEN_TYPE}:
         raise TokenRefusal("invalid_request", "Access tokens are exchanged for access tokens, and nothing else is.")
-    if "actor_token" in form:
+    # Neither alone, the type, which is for a token that is not there, least of all. [RFC 8693 section 2.1]
+    if not form.keys().isdisjoint({"actor_token", "actor_token_type"}):
         raise TokenRefusal("invalid_request", "The actor is the client itself, and needs no token besides its proof.")
     return wanted(form, "subject_token")
 
