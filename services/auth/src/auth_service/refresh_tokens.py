@@ -21,6 +21,7 @@ from auth_service.revocations import RevocationKind, RevocationLog
 from auth_service.scopes import allowed_scopes
 from auth_service.token_refusals import TokenRefusal
 from service_chassis.database import Database
+from service_chassis.problems import Problem
 
 _log = structlog.get_logger()
 
@@ -37,15 +38,14 @@ class InvalidGrant(TokenRefusal):
         )
 
 
-class TooManyRefreshes(TokenRefusal):
+class TooManyRefreshes(Problem):
     """A login was refreshed far more often than tokens expire. No code of OAuth says so. [RFC 6585 section 4]"""
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__(
-            "temporarily_unavailable",
+            429,
+            "too_many_refreshes",
             "This login was refreshed too often. Try again after the time that `Retry-After` names.",
-            reason="too_many_refreshes",
-            status=429,
             headers={"Retry-After": str(retry_after)},
         )
 
