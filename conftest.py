@@ -16,6 +16,18 @@ pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk"]
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the tests, begin with what only one of them can do: those that need the same system."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    return 2 if group is None else ["containers", "embedded"].index(group.args[0])
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_finish() -> None:
     """Leave what was collected out of every later garbage collection.
 

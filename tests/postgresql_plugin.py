@@ -27,6 +27,10 @@ Preparation = Callable[[str], Awaitable[None]]
 """Makes of an empty database what a test begins with; it is given the URL."""
 
 
+on_one_database = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For a claim about what is decided before anything is asked of a database, in as many cases as it has."""
+
+
 class NewDatabase(Protocol):
     """Gives the URL of a database that no other test uses.
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -142,8 +143,14 @@ def database_in(new_database: NewDatabase, grown_up: Path) -> Callable[[Path], s
     return url_of
 
 
+@pytest.fixture(scope="session")
+def trusted() -> ssl.SSLContext:
+    """Read the world's certificates once: for each of a thousand servers it is half of its start."""
+    return ssl.create_default_context()
+
+
 @pytest.fixture
-def start(tmp_path: Path, database_in: Callable[[Path], str]) -> Start:
+def start(tmp_path: Path, database_in: Callable[[Path], str], trusted: ssl.SSLContext) -> Start:
     """Start an authorization server in the test's own folder, for the length of a block; hashing is cheap."""
 
     @contextlib.asynccontextmanager
@@ -153,7 +160,8 @@ def start(tmp_path: Path, database_in: Callable[[Path], str]) -> Start:
         settings = settings_in(folder, **{"database_url": database_in(folder), **changes})
         clock = clock or Clock()
         hasher = WatchedHasher(parameters)
-        app = create_app(settings, clock=clock, hasher=hasher)
+        network = httpx.AsyncHTTPTransport(verify=trusted, trust_env=False)
+        app = create_app(settings, clock=clock, hasher=hasher, network=network)
         # ASGITransport does not run the lifespan.
         async with app.router.lifespan_context(app) as state:
             transport = httpx.ASGITransport(app)

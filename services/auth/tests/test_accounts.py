@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.accounts import normalise_email, normalise_name
 from auth_service.passwords import check_new_password
@@ -70,6 +71,7 @@ async def test_registering_gives_nobody_their_logins_back(auth: Auth) -> None:
     assert (await auth.log_in()).status_code == 429
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("change", "field"),
     [

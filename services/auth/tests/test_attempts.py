@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.exhausted import MOST, Exhausted
 from service_chassis.database import Database
@@ -101,6 +102,7 @@ async def test_an_address_that_is_stopped_stops_nobody_else(start: Start) -> Non
         assert (await auth.log_in()).status_code == 200
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.postgresql_plugin import on_one_database
 
 if TYPE_CHECKING:
     from services.auth.tests.conftest import Auth
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 
 
+@on_one_database
 @pytest.mark.parametrize("path", ["/login", "/register", "/refresh"])
 @pytest.mark.parametrize(
     ("body", "media_type", "status", "reason"),

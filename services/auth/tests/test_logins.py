@@ -11,6 +11,7 @@ import pytest
 from argon2 import Parameters, extract_parameters
 from argon2.profiles import CHEAPEST
 from sqlalchemy import Engine, event
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.first_administrator import create_first_administrator
 from auth_service.passwords import Passwords, argon2id
@@ -130,6 +131,7 @@ async def test_a_login_can_ask_for_fewer_scopes(auth: Auth) -> None:
     assert answer.json()["scope"] == claims_of(answer)["scope"] == "profile:read orders:read"
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "scope", [*FOR_ADMINISTRATORS.split(), "nobody:has", "orders:read accounts:manage", "ORDERS:READ"]
 )
@@ -184,6 +186,7 @@ async def test_a_scope_one_cannot_have_is_logged_like_a_wrong_password(
     assert not any(secret in said for secret in (PASSWORD, "not this one", "ada@example.com"))
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.app import PUBLIC_ROUTES
 from token_verification.route_walk import unprotected_routes
@@ -83,6 +84,7 @@ async def test_no_route_is_open_but_the_listed_ones(auth: Auth) -> None:
     assert await unprotected_routes(auth.app) == PUBLIC_ROUTES - {"POST /logout"}
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "path", ["/", "/docs", "/admin/anything", "/login/", "//login", "/.well-known/", "/register/x"]
 )

@@ -13,6 +13,7 @@ import structlog
 from fastapi.routing import APIRoute
 from services.auth.tests.conftest import PASSWORD
 from sqlalchemy import text
+from tests.postgresql_plugin import on_one_database
 
 import token_verification
 from auth_service.endpoints.revocations import _preferred_wait
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 LOGIN = RevocationKind.LOGIN
-
-on_one_database = pytest.mark.parametrize("database_kind", ["sqlite"])
-"""For what has nothing to do with databases."""
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from services.auth.tests.exchanging import ACCESS_TOKEN, FORM, GRANT, ISSUER, ORDERS, Exchanging, exchanging, read
 from sqlalchemy import func, select
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.database import used_assertions
 from service_chassis.database import Database
@@ -282,6 +283,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], tuple[int, str, str]]] = {
 }
 
 
+@on_one_database
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_a_request_that_cannot_be_is_refused(system: Exchanging, name: str) -> None:
     """Each request that differs from a good one in one way is refused by the code that OAuth has for it."""
@@ -289,6 +291,7 @@ async def test_a_request_that_cannot_be_is_refused(system: Exchanging, name: str
     assert refusal(await system.exchange(await system.log_in(), **changes)) == expected
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "changes",
     [
@@ -308,6 +311,7 @@ async def test_a_request_that_can_be_is_answered(system: Exchanging, changes: di
     assert (answer.status_code, answer.json().get("scope")) == (200, "profile:read")
 
 
+@on_one_database
 @pytest.mark.parametrize("body", [b"", b"&&", b"=", b"grant_type", b"grant_type=%ff"])
 async def test_a_body_that_is_no_form_is_refused(system: Exchanging, body: bytes) -> None:
     """Empty, without names, and not UTF-8 when decoded."""
@@ -323,6 +327,7 @@ async def test_more_parameters_than_anyone_needs_are_refused(system: Exchanging)
     assert refusal(answer)[:2] == (400, "invalid_request")
 
 
+@on_one_database
 @pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
 async def test_another_media_type_is_refused(system: Exchanging, media_type: str) -> None:
     """A form is a form by name."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from services.auth.tests.exchanging import ISSUER, Exchanging, exchanging, read
+from tests.postgresql_plugin import on_one_database
 
 from auth_service.access_tokens import AccessTokens, IssuedToken
 from auth_service.clients import Service
@@ -147,6 +148,7 @@ def _now(system: Exchanging) -> int:
     return int(system.auth.clock())
 
 
+@on_one_database
 @pytest.mark.parametrize("name", SUBJECTS)
 async def test_a_token_that_is_none_of_the_clients_is_refused(system: Exchanging, name: str) -> None:
     """Each token that orders itself would refuse, and each that somebody exchanged already, gets nothing."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from tests.postgresql_plugin import on_one_database
 
 LAMP = {"sku": "LAMP-DESK", "quantity": 1}
 JSON = {"Content-Type": "application/json"}
@@ -97,6 +98,7 @@ async def test_another_media_type_is_refused(client: httpx.AsyncClient, media_ty
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("query", "fields"),
     [
@@ -129,6 +131,7 @@ async def test_anothers_cursor_is_no_cursor(client: httpx.AsyncClient, bearer: C
     assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_parameters")
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [

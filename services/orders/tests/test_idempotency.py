@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from services.orders.tests.neighbours import ADDRESS, Neighbours
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.postgresql_plugin import on_one_database
 from tests.resource_server_running import Bearer, Start
 
 from orders_service.app import create_app
@@ -113,6 +114,7 @@ async def test_another_subject_may_use_the_same_key(client: httpx.AsyncClient, b
     assert answered(await place(client)) == answered(first)
 
 
+@on_one_database
 @pytest.mark.parametrize(
     "key", ["", " ", "a b", "a\tb", '"', '""', '"a', 'a"', '"a"b"', "ä", "x" * 256, '"a\\b"', "a\\"]
 )

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from tests.postgresql_plugin import on_one_database
 
 HOME = {"recipient": "Alice A.", "street": ["Ring 1"], "city": "Vienna", "country": "AT"}
 PATCH = {"If-Match": "*", "Content-Type": "application/merge-patch+json"}
@@ -16,6 +17,7 @@ async def refusal(client: httpx.AsyncClient, body: bytes | str, **headers: str) 
     return answer
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("patch", "field"),
     [
@@ -93,6 +95,7 @@ async def test_letters_of_all_scripts_are_taken(client: httpx.AsyncClient) -> No
     assert {name: answer.json()[name] for name in patch} == patch
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("body", "status", "reason"),
     [
@@ -124,6 +127,7 @@ async def test_another_media_type_is_refused(client: httpx.AsyncClient, media_ty
     assert answer.headers["Accept-Patch"] == "application/json, application/merge-patch+json"
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
