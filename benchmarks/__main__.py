@@ -37,7 +37,8 @@ def main() -> int:
         (name,) = arguments.experiments
         arguments.into.write_text(json.dumps(EXPERIMENTS[name].measure(quick=arguments.quick).as_json()), "utf-8")
         return 0
-    return _run_all(arguments.experiments or list(EXPERIMENTS), quick=arguments.quick)
+    chosen = [name for name, experiment in EXPERIMENTS.items() if experiment.in_first_look or not arguments.quick]
+    return _run_all(arguments.experiments or chosen, quick=arguments.quick)
 
 
 def _run_all(names: list[str], *, quick: bool) -> int:

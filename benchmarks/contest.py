@@ -35,7 +35,7 @@ class Effort:
     @classmethod
     def usual(cls, *, quick: bool) -> "Effort":
         """Return what gives steady ratios, or a first look."""
-        return cls(2, 1) if quick else cls(5, 3)
+        return cls(1, 1) if quick else cls(5, 3)
 
 
 @dataclass(frozen=True)
@@ -99,15 +99,20 @@ def hold(
     core: int | None,
     connections: int = CONNECTIONS,
     lacking: Mapping[str, str] | None = None,
+    warm: bool = False,
 ) -> Results:
-    """Check everyone, warm them up, and measure them in turns. `lacking`: who could not even come, and why."""
+    """Check everyone, warm them up unless they are, and measure them in turns.
+
+    `lacking`: who could not even come, and why.
+    """
     results = Results(lacking=dict(lacking or {}))
     loads: dict[str, list[Load]] = {}
     present: list[Contestant] = []
     for each in contestants:
         try:
             each.check(each.asking)
-            _one_load(each, 1, core, connections, first=0)
+            if not warm:
+                _one_load(each, 1, core, connections, first=0)
             present.append(each)
         except (Unequal, Missing) as fault:
             results.lacking[each.name] = str(fault)
@@ -132,6 +137,8 @@ def hold(
 
 def _one_load(each: Contestant, seconds: int, core: int | None, connections: int, *, first: int) -> Load:
     load = put_load(each.asking, seconds=seconds, core=core, connections=connections, first=first)
+    if not load.requests:
+        raise Unequal(f"it answered nothing within {seconds} s")
     if load.refused or load.broken:
         raise Unequal(f"of {load.requests} requests it refused {load.refused}, and {load.broken} had no answer")
     return load

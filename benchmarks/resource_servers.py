@@ -69,7 +69,7 @@ def measure(*, quick: bool) -> Findings:
             if each.name in BY_TOKEN and each.name not in same.lacking
         ]
         lacking = {name: why for name, why in same.lacking.items() if name in BY_TOKEN}
-        new = hold(strangers, effort, core=cores.load, lacking=lacking)
+        new = hold(strangers, effort, core=cores.load, lacking=lacking, warm=True)
     return Findings(
         figures=_figures(same, new),
         tables=[same.table("The same token again and again", base=BASE), new.table("Every token new", base=BASE)],
