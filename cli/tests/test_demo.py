@@ -33,6 +33,7 @@ def test_every_step_comes_out_as_told_and_nothing_is_left(run: "RunCommand", tmp
         assert f"{number}. {title} ─" in command.said
     assert "Everything came out as told" in command.said
     assert "✗" not in command.said
+    assert "The successor signed the next one" in command.said
     assert Scene.password not in " ".join(command.said.split())
     assert not JWS.search("".join(command.said.split()))
     assert max(map(len, command.said.splitlines())) <= 80
@@ -90,8 +91,15 @@ def test_a_terminal_without_its_characters_gets_the_story_all_the_same(run: "Run
 def test_what_is_shown_holds_no_password_and_no_whole_token() -> None:
     """Passwords are masked and tokens cut, at any depth."""
     token = ".".join(["eyJhbGciOiJSUzI1NiJ9", "a" * 400, "b" * 512])
-    shown = abbreviated({"in": [{"password": "secret"}], "access_token": token, "n": "c" * 512, "kid": "d" * 43})
-    assert shown["in"] == [{"password": MASK}]
+    shown = abbreviated(
+        {
+            "in": [{"password": "secret", "refresh_token": "e" * 43}],
+            "access_token": token,
+            "n": "c" * 512,
+            "kid": "d" * 43,
+        }
+    )
+    assert shown["in"] == [{"password": MASK, "refresh_token": MASK}]
     assert shown["access_token"] == "eyJhbGci….aaaaaaaa….bbbbbbbb…"
     assert shown["n"] == "cccccccccccccccc… (512 characters)"
     assert shown["kid"] == "d" * 43

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 MASK = "••••••••"
+_SECRETS = frozenset({"password", "refresh_token"})
 LONGEST = 60
 """Characters of a value without spaces before it is cut; a key id has 43."""
 MOST_ITEMS = 2
@@ -11,10 +12,10 @@ MOST_ITEMS = 2
 
 
 def abbreviated(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a value for showing: passwords masked, tokens and key material cut, long lists short."""
+    """Return a value for showing: what is secret masked, tokens and key material cut, long lists short."""
     match value:
         case dict():
-            return {key: MASK if key == "password" else abbreviated(item) for key, item in value.items()}
+            return {key: MASK if key in _SECRETS else abbreviated(item) for key, item in value.items()}
         case [dict(), _, _, *_]:
             return [*map(abbreviated, value[:MOST_ITEMS]), f"… and {len(value) - MOST_ITEMS} more"]
         case list():

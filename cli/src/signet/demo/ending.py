@@ -27,7 +27,7 @@ def logging_out(scene: Scene) -> None:
     )
     scene.ask("GET", "/api/orders", token=saved, expect=200, members=(), process="plain-orders")
     say("Ada logs in again.")
-    scene.token = str(scene.log_in()["access_token"])
+    scene.take(scene.log_in())
     scene.call_both(token=scene.token)
     scene.telling.proves(
         "A JWT can log out like a session. Each service follows auth's signed feed and keeps what has ended in memory: "
@@ -77,13 +77,20 @@ def killing_a_key(scene: Scene) -> None:
         scene.ask("GET", path, token=old, expect=401, reason="key_revoked")
     say("Whoever has a token under another key notices nothing:")
     scene.call_both(token=fresh)
-    scene.token = fresh
+    say("And Ada, whose token is dead, need not log in: no key has signed her refresh token. Her login goes on.")
+    body = {"refresh_token": scene.refresh_token}
+    scene.take(scene.ask("POST", "/refresh", body=body, expect=200, members=("access_token", "expires_in")))
+    before, after = taken_apart(old), taken_apart(scene.token)
+    check("The successor signed the next one", expected=killed["active"], actual=after.header.get("kid"))
+    check("It is of the same login", expected=before.payload.get("sid"), actual=after.payload.get("sid"))
+    scene.call_both(token=scene.token)
     keys = scene.ask("GET", "/.well-known/jwks.json", expect=200, members=())["keys"]
     scene.key_ids = [str(key.get("kid")) for key in keys]
     check("The key set does not have the old key any more", expected=False, actual=kid in scene.key_ids)
     scene.telling.proves(
         "The same feed says which key nobody should believe, and an answer signed by that key is believed least of "
-        "all: the successor signed this one. No stale cache of the key set brings it back."
+        "all: the successor signed this one. No stale cache of the key set brings it back. Nobody has to log in for "
+        "it: a login lies in auth's database, and outlives the keys that sign for it."
     )
 
 

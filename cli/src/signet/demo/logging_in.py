@@ -51,7 +51,7 @@ def logging_in(scene: Scene) -> None:
     """Log in."""
     scene.telling.say("Ada logs in, once. (Passwords are masked here and tokens cut short; what is sent is real.)")
     answer = scene.log_in(members=None)
-    scene.token = str(answer["access_token"])
+    scene.take(answer)
     scene.telling.check("No cookie is set", expected=False, actual="set-cookie" in answer.headers)
     scene.telling.check("No cache may keep the answer", expected="no-store", actual=answer.headers.get("cache-control"))
     scene.telling.proves(

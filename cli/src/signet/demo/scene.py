@@ -49,6 +49,7 @@ class Scene:
     email: str = "ada@example.org"
     password: str = "engine of brass and ivory"  # noqa: S105 - of an account that lives as long as the demo
     token: str = ""
+    refresh_token: str = ""
     order_id: str = ""
     delivered_order: str = ""
     spare_order: str = ""
@@ -139,7 +140,11 @@ class Scene:
         issued = taken_apart(self.token).payload.get("iat")
         if time.time() - (issued if isinstance(issued, int) else 0) > FRESH_SECONDS:
             self.telling.say("Some time has passed, and a token is short-lived: Ada logs in once more.")
-            self.token = str(self.log_in()["access_token"])
+            self.take(self.log_in())
+
+    def take(self, answer: Answer) -> None:
+        """Go on with the tokens of an answer."""
+        self.token, self.refresh_token = str(answer["access_token"]), str(answer["refresh_token"])
 
     def log_in(self, *, members: tuple[str, ...] | None = ("access_token", "expires_in"), **more: object) -> Answer:
         """Log in, in sight; `members` of the answer are shown, and `more` are further members of the request."""
