@@ -1,11 +1,13 @@
 """An experiment's result moves under a change that must move it, and under no other."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from side_by_side.exchange import request_bytes
 from side_by_side.experiments import (
     check_cost,
     cookie_scope,
@@ -16,11 +18,14 @@ from side_by_side.experiments import (
     outage,
     page_script,
     replay,
+    request_cost,
     second_server,
+    server_restart,
     stored_state,
     wire_bytes,
 )
 from side_by_side.laboratory import PLAIN, Laboratory, laboratory
+from side_by_side.load import _asyncio
 from side_by_side.relay import Relay
 from side_by_side.result import Result
 from side_by_side.store_server import StoreServer
@@ -72,6 +77,29 @@ def test_a_slower_store_is_a_slower_check(lab: Laboratory) -> None:
     assert far["session-valkey"] >= 20_000
     assert far["jwt, first use"] < 20_000
     assert far["session-memory"] < 20_000
+
+
+def test_a_slower_store_is_a_slower_request(lab: Laboratory) -> None:
+    """Under load too, by whichever tool makes it: every request waits for the store's 20 ms."""
+    server = Server("relayed", lab.ports["relayed"], "/api/profile")
+    way = replace(lab.ways["session-valkey"], servers=(server,))
+    lab.store_wire.delay = 0.02
+    try:
+        cost = request_cost.measure(replace(lab, ways={"session-valkey": way})).measured
+        request = request_bytes("GET", server.path, "twin", way.log_in(way.register()).headers)
+        load = asyncio.run(_asyncio(server, request, clients=2, seconds=1))
+    finally:
+        lab.store_wire.delay = 0.0
+    assert cost["latency: session-valkey, 8"].median >= 20
+    assert load.percentile(50) >= 20
+
+
+def test_a_restart_forgets_what_is_in_memory(lab: Laboratory) -> None:
+    """And nothing else; what is said to be in memory but is not, is not forgotten either."""
+    kept = {key: lab.ways[key] for key in ("session-memory", "session-valkey")}
+    assert medians(server_restart.measure(replace(lab, ways=kept))) == {"session-memory": 0, "session-valkey": 3}
+    elsewhere = {"session-memory": lab.ways["session-valkey"]}
+    assert medians(server_restart.measure(replace(lab, ways=elsewhere))) == {"session-memory": 3}
 
 
 def test_the_feed_is_what_ends_a_jwt(without_feed: Laboratory, only_followed: Laboratory) -> None:

@@ -18,8 +18,8 @@ SHARES: Final = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 """Percentiles of latency that are kept."""
 
 _SCRIPT = """
-local requests, turn = {%s}, 0
-request = function() turn = turn %% #requests + 1; return requests[turn] end
+local question = %s
+request = function() return question end
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format('\\n{"requests": %%d, "seconds": %%.6f, "failed": %%d, "latency": [', summary.requests,
@@ -50,21 +50,19 @@ def tool() -> str:
     return "wrk" if shutil.which("wrk") else "a client in Python, on asyncio"
 
 
-def drive(server: Server, credentials: Sequence[Credential], *, clients: int, seconds: int) -> Load:
-    """Ask as fast as `clients` connections can, each credential in turn.
+def drive(server: Server, credential: Credential, *, clients: int, seconds: int) -> Load:
+    """Ask as fast as so many `clients` can on a connection each, all with the same credential.
 
     UnexpectedAnswerError when a single request is refused: refusing is cheaper than answering.
     """
-    requests = [
-        request_bytes("GET", server.path, f"127.0.0.1:{server.port}", credential.headers) for credential in credentials
-    ]
+    request = request_bytes("GET", server.path, f"127.0.0.1:{server.port}", credential.headers)
     if shutil.which("wrk"):
-        return _wrk(server, requests, clients=clients, seconds=seconds)
-    return asyncio.run(_asyncio(server, requests, clients=clients, seconds=seconds))
+        return _wrk(server, request, clients=clients, seconds=seconds)
+    return asyncio.run(_asyncio(server, request, clients=clients, seconds=seconds))
 
 
-def _wrk(server: Server, requests: Sequence[bytes], *, clients: int, seconds: int) -> Load:
-    quoted = ", ".join('"' + "".join(f"\\{byte:03d}" for byte in request) + '"' for request in requests)
+def _wrk(server: Server, request: bytes, *, clients: int, seconds: int) -> Load:
+    quoted = '"' + "".join(f"\\{byte:03d}" for byte in request) + '"'
     with tempfile.TemporaryDirectory(prefix="signet-load-") as folder:
         script = Path(folder) / "load.lua"
         script.write_text(_SCRIPT % (quoted, ", ".join(map(str, SHARES))))
@@ -78,10 +76,10 @@ def _wrk(server: Server, requests: Sequence[bytes], *, clients: int, seconds: in
     return _checked(said["requests"], said["seconds"], said["failed"], [(share, ms) for share, ms in said["latency"]])
 
 
-async def _asyncio(server: Server, requests: Sequence[bytes], *, clients: int, seconds: int) -> Load:
+async def _asyncio(server: Server, request: bytes, *, clients: int, seconds: int) -> Load:
     began = time.perf_counter()
     until = began + seconds
-    found = await asyncio.gather(*(_client(server, requests, place, until) for place in range(clients)))
+    found = await asyncio.gather(*(_client(server, request, until) for _ in range(clients)))
     took = time.perf_counter() - began
     latencies = sorted(latency for each, _ in found for latency in each)
     failed = sum(failures for _, failures in found)
@@ -89,13 +87,12 @@ async def _asyncio(server: Server, requests: Sequence[bytes], *, clients: int, s
     return _checked(len(latencies), took, failed, picked)
 
 
-async def _client(server: Server, requests: Sequence[bytes], place: int, until: float) -> tuple[list[float], int]:
+async def _client(server: Server, request: bytes, until: float) -> tuple[list[float], int]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     latencies, failed = [], 0
     try:
         while (began := time.perf_counter()) < until:
-            writer.write(requests[place % len(requests)])
-            place += 1
+            writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
             await reader.readexactly(int(length))

@@ -10,13 +10,12 @@ from side_by_side.ways import Way
 
 NAME = "request cost"
 CLAIM = "A signature check and a look-up cost about the same on one machine; what matters is where the store is."
-PEOPLE = 2
 
 
 def measure(lab: Laboratory) -> Result:
     """Load one server of each way, in turns, and measure each round."""
     rounds, levels = (1, (8,)) if lab.quick else (3, (1, 8, 32))
-    people = {way.key: [way.register() for _ in range(PEOPLE)] for way in lab.ways.values()}
+    people = {way.key: way.register() for way in lab.ways.values()}
     latency: dict[str, list[float]] = defaultdict(list)
     late: dict[str, list[float]] = defaultdict(list)
     processor: dict[str, list[float]] = defaultdict(list)
@@ -25,9 +24,9 @@ def measure(lab: Laboratory) -> Result:
     for _ in range(rounds):
         for clients in levels:
             for way in lab.ways.values():  # in turns, so that a machine's moods are the same for all
-                credentials = [way.log_in(person) for person in people[way.key]]
+                credential = way.log_in(people[way.key])
                 before = _processor(lab, way)
-                load = drive(way.servers[0], credentials, clients=clients, seconds=1)
+                load = drive(way.servers[0], credential, clients=clients, seconds=1)
                 after = _processor(lab, way)
                 place = f"{way.key}, {clients}"
                 latency[place].append(load.percentile(50))
@@ -43,7 +42,7 @@ def measure(lab: Laboratory) -> Result:
     measured |= {f"processor: {place}": Measured.of("µs", values) for place, values in processor.items()}
     procedure = (
         f"GET /api/profile straight at one process, over kept connections, by {tool()}, for 1 s with each of "
-        f"{', '.join(map(str, levels))} clients, {PEOPLE} people in turn; {rounds} rounds, the ways in turns. Server, "
+        f"{', '.join(map(str, levels))} clients, {rounds} rounds, the ways in turns. Server, "
         "framework, handler, database and answer are the same for all; only the check of the credential differs. The "
         "processor's time is that of the server's process, and of the store's where it is one of this machine."
     )
