@@ -4,16 +4,18 @@ import asyncio
 import json
 import logging
 import signal
+import sqlite3
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import text
+from sqlalchemy import JSON, Column, Integer, MetaData, String, Table, bindparam, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from service_chassis.database import Database
+from service_chassis.database import Database, Lookup, StorageUnavailable
 from service_chassis.logs import configure_logging
 
 INSERT = text("INSERT INTO parcels (note) VALUES ('more')")
@@ -31,6 +33,64 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def count(database: Database) -> int:
     async with database.reading() as connection:
         return int((await connection.execute(COUNT)).scalar_one())
+
+
+PARCELS = Table("parcels", MetaData(), Column("id", Integer), Column("note", String), Column("inside", JSON))
+OF_ID = Lookup(select(PARCELS.c.id, PARCELS.c.note).where(PARCELS.c.id == bindparam("wanted")))
+
+
+async def test_a_lookup_sees_what_anyone_has_committed(database: Database, database_url: str) -> None:
+    """Its rows are those of this moment, by the names of their columns, whichever process wrote them."""
+    other = Database(database_url)
+    for number in (7, 8):
+        assert await database.look_up(OF_ID, wanted=number) == []
+        async with other.writing() as connection:
+            await connection.execute(text(f"INSERT INTO parcels (id, note) VALUES ({number}, 'by {number}')"))
+            assert await database.look_up(OF_ID, wanted=number) == []
+        assert await database.look_up(OF_ID, wanted=number) == [{"id": number, "note": f"by {number}"}]
+    await other.close()
+    await database.close()
+    assert await database.look_up(OF_ID, wanted=7) == [{"id": 7, "note": "by 7"}]
+
+
+async def test_a_lookup_reads_every_type_as_a_reading_block_does(database: Database) -> None:
+    """What the driver gives as text, such as JSON, is made what it stands for."""
+    async with database.writing() as connection:
+        await connection.execute(text("ALTER TABLE parcels ADD COLUMN inside JSON"))
+        await connection.execute(PARCELS.insert().values(id=9, note="typed", inside={"a": [1, None, "ü"]}))
+    wanted = select(PARCELS).where(PARCELS.c.id == bindparam("wanted"))
+    async with database.reading() as connection:
+        [row] = (await connection.execute(wanted, {"wanted": 9})).mappings()
+    assert await database.look_up(Lookup(wanted), wanted=9) == [dict(row)]
+
+
+async def test_a_lookup_changes_nothing_and_tells_its_faults_apart(database: Database, database_url: str) -> None:
+    """A wrong statement is an error of ours; a database out of reach is unavailable, and then comes back."""
+    nowhere = Table("nowhere", MetaData(), Column("id", Integer))
+    with pytest.raises(DBAPIError, match=r"no such table|does not exist"):
+        await database.look_up(Lookup(select(nowhere)))
+    assert [row["id"] for row in await database.look_up(OF_ID, wanted=1)] == [1]
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+async def test_a_lookup_takes_no_thread_and_waits_for_no_writer(database: Database, database_url: str) -> None:
+    """On SQLite it is answered where it is asked; where that cannot be, it is asked in the usual way."""
+    file = Path(database_url.partition("///")[2])
+    threads = threading.active_count()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert len(await database.look_up(OF_ID, wanted=1)) == 1
+    assert threading.active_count() == threads
+    other.execute("ROLLBACK")
+    other.close()
+    await database.close()
+    file.rename(file.with_suffix(".away"))
+    file.mkdir()
+    with pytest.raises(StorageUnavailable):
+        await database.look_up(OF_ID, wanted=1)
+    file.rmdir()
+    file.with_suffix(".away").rename(file)
+    assert len(await database.look_up(OF_ID, wanted=1)) == 1
 
 
 async def test_an_error_inside_the_block_takes_everything_back(database: Database) -> None:

@@ -3,12 +3,12 @@
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from profile_service import database as tables
 from profile_service.texts import AddressLine, Bio, Country, DisplayName, LanguageTag, PostalCode
-from service_chassis.database import Database
+from service_chassis.database import Database, Lookup
 
 _Street = Annotated[list[AddressLine], Field(min_length=1, max_length=4)]
 
@@ -64,6 +64,8 @@ class StoredProfile(NamedTuple):
     version: int
 
 
+_OF_SUBJECT = Lookup(select(tables.profiles).where(tables.profiles.c.sub == bindparam("sub")))
+
 NEVER_WRITTEN = StoredProfile(Profile(), version=0)
 
 
@@ -94,11 +96,10 @@ class Profiles:
 
     async def find(self, subject: str) -> StoredProfile | None:
         """Return what is stored of a subject, or None."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(select(tables.profiles).where(tables.profiles.c.sub == subject))
-            row = found.mappings().one_or_none()
-        if row is None:
+        found = await self._database.look_up(_OF_SUBJECT, sub=subject)
+        if not found:
             return None
+        [row] = found
         return StoredProfile(Profile.model_validate({name: row[name] for name in Profile.model_fields}), row["version"])
 
     async def replace(self, subject: str, profile: Profile, *, version: int) -> bool:

@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from service_chassis.database.changes import LOOK_SECONDS, Changes
 from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable, UnfitDatabase
+from service_chassis.database.lookups import Lookup, Rows
 from service_chassis.database.migration import upgrade
 from service_chassis.database.postgresql import Postgresql
 from service_chassis.database.sqlite import Sqlite
 from service_chassis.database_url import checked_database_url
 from service_chassis.settings import DatabaseSettings
 
-__all__ = ["Changes", "Database", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
+__all__ = ["Changes", "Database", "Lookup", "OutcomeUnknown", "StorageUnavailable", "UnfitDatabase"]
 
 _log = structlog.get_logger()
 
@@ -38,6 +39,10 @@ class _Kind(Protocol):
     def reads(self) -> Mapping[str, Any]: ...
     @property
     def writes(self) -> Mapping[str, Any]: ...
+    @property
+    def looks(self) -> Mapping[str, Any]: ...
+    def look_up(self, lookup: Lookup, parameters: Mapping[str, object], /) -> Rows | None: ...
+    def close(self) -> None: ...
     def engine(self) -> AsyncEngine: ...
     def migrating_engine(self, *, patience: float) -> AsyncEngine: ...
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]: ...
@@ -97,6 +102,18 @@ class Database:
         """Give a connection that sees one state of the database. Raises StorageUnavailable."""
         async with self._transaction(self._engine, self._kind.reads) as connection:
             yield connection
+
+    async def look_up(self, lookup: Lookup, **parameters: object) -> Rows:
+        """Return the rows of one query, by the names of their columns. Raises StorageUnavailable.
+
+        For what many requests ask: on SQLite it takes no thread, and on PostgreSQL one round trip where `reading` takes
+        three.
+        """
+        rows = self._kind.look_up(lookup, parameters)
+        if rows is not None:
+            return rows
+        async with self._transaction(self._engine, self._kind.looks) as connection:
+            return [dict(row) for row in (await connection.execute(lookup.query, parameters)).mappings()]
 
     @contextlib.asynccontextmanager
     async def writing(self, exclusive: str | None = None) -> AsyncIterator[AsyncConnection]:
@@ -161,6 +178,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._kind.close()
         await self._engine.dispose()
 
     @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from service_chassis.database.changes import Changes
 from service_chassis.database.faults import UnfitDatabase
+from service_chassis.database.lookups import Lookup, Rows
 from service_chassis.database.notifications import notifications
 
 # SQLSTATEs, or the classes they begin with, that speak of the server or of other transactions, not of our statements.
@@ -47,6 +49,8 @@ class Postgresql:
 
     reads: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     writes: Final = {"isolation_level": "READ COMMITTED", "postgresql_readonly": False}
+    looks: Final = {"isolation_level": "AUTOCOMMIT", "postgresql_readonly": False}
+    """One statement sees one state by itself: a BEGIN and a COMMIT around it would be two round trips for nothing."""
 
     def __init__(
         self, url: URL, *, password_file: Path | None, pool_size: int, patience: float, statement_timeout: float
@@ -78,6 +82,13 @@ class Postgresql:
         # A process that is killed in the middle of a long statement leaves the server at work on it, and in possession
         # of its locks: unless the server looks, once a second, whether anyone is still there.
         return self._engine(lock=patience, settings={"client_connection_check_interval": "1s"}, poolclass=NullPool)
+
+    def look_up(self, _: Lookup, __: Mapping[str, object]) -> Rows | None:
+        """Answer nothing: the server has to be waited for."""
+        return None
+
+    def close(self) -> None:
+        """Do nothing: all is the engine's."""
 
     def turn(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Let everyone write at once."""

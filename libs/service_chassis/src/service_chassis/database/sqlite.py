@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from service_chassis.database.changes import Changes
 from service_chassis.database.data_version import data_version
+from service_chassis.database.lookups import Lookup, Rows, SqliteLookups
 
 # Primary result codes that speak of the machine or of other processes, not of our statements. [sqlite.org/rescode.html]
 _PASSING_FAULTS = {
@@ -31,6 +32,7 @@ class Sqlite:
 
     reads: Final = {"signet_writes": False}
     writes: Final = {"signet_writes": True}
+    looks: Final = reads
 
     def __init__(self, url: URL, *, patience: float) -> None:
         if url.database:
@@ -38,6 +40,7 @@ class Sqlite:
         self._url = url
         self._patience = patience / 2
         self._turn = asyncio.Lock()
+        self._lookups = SqliteLookups(Path(str(url.database)))
 
     def engine(self) -> AsyncEngine:
         """Return what hands out connections for requests."""
@@ -46,6 +49,14 @@ class Sqlite:
     def migrating_engine(self, *, patience: float) -> AsyncEngine:
         """Return what hands out a connection for a migration, with a patience of its own."""
         return self._engine(patience)
+
+    def look_up(self, lookup: Lookup, parameters: Mapping[str, object]) -> Rows | None:
+        """Answer it at once, if that can be done."""
+        return self._lookups.ask(lookup, parameters)
+
+    def close(self) -> None:
+        """Let go of what is not the engine's."""
+        self._lookups.close()
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
