@@ -159,3 +159,19 @@ async def test_a_path_takes_forms_or_json_and_never_both(path: str, media_type: 
     assert answer.status_code == status
     if status == 415 and path == "/form":
         assert answer.headers["accept"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("body", [b'{"weight": 1, "weight": 2}', b'{"weight": {"a": [{"b": 1, "\\u0062": 2}]}}'])
+async def test_a_member_that_stands_twice_is_malformed(client: httpx.AsyncClient, body: bytes) -> None:
+    """At any depth, and however it is spelt: two readers could take it for two things."""
+    answer = await client.post("/parcels", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "malformed_body")
+    assert "names a JSON member twice" in answer.json()["detail"]
+
+
+async def test_a_parameter_that_stands_twice_is_named(client: httpx.AsyncClient) -> None:
+    """422, also where nobody reads it; the name is bounded, and printable."""
+    answer = await client.get(f"/parcels/7?a=1&b=1&%61=2&c%00={1}&c%00&{'x' * 900}&{'x' * 900}")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_parameters")
+    assert [error["field"] for error in answer.json()["errors"]] == ["a", "c?", "x" * 200]
+    assert (await client.get("/parcels/7?a=1&b=1")).json() == 7

@@ -21,7 +21,7 @@ ADDRESS = {
 TOKEN_ENDPOINT = "http://auth.test/oauth/token"
 PROFILE_URL = "http://profile.test"
 
-Behaviour = Literal["well", "down", "hang", "drip"]
+Behaviour = Literal["well", "down", "hang", "late", "drip"]
 
 
 class Neighbours(httpx.AsyncBaseTransport):
@@ -29,7 +29,8 @@ class Neighbours(httpx.AsyncBaseTransport):
 
     `auth` and `profile` say how they behave. `refusal`: the token endpoint's `error` and `reason`, in place of a token.
     `on_file`: the address that profile has of everyone. `answer`: status, headers and body of profile's answer, in
-    place of that. `seen`: what was asked, but for the key set and the feed. `waiting`: how many hang.
+    place of that; one that comes `late` is as it was when it was asked for. `seen`: what was asked, but for the key set
+    and the feed. `waiting`: how many hang.
     """
 
     def __init__(self, issuer: FakeIssuer) -> None:
@@ -57,14 +58,21 @@ class Neighbours(httpx.AsyncBaseTransport):
             case "drip":
                 return httpx.Response(200, content=_drip())
             case "hang":
-                self.waiting += 1
-                async with self._one_more:
-                    self._one_more.notify_all()
-                try:
-                    await self._go_on.wait()
-                finally:
-                    self.waiting -= 1
+                await self._hang()
+            case "late":
+                answer = await self._profile(request)
+                await self._hang()
+                return answer
         return await self._token(body) if at_auth else await self._profile(request)
+
+    async def _hang(self) -> None:
+        self.waiting += 1
+        async with self._one_more:
+            self._one_more.notify_all()
+        try:
+            await self._go_on.wait()
+        finally:
+            self.waiting -= 1
 
     async def until_waiting(self, number: int) -> None:
         """Wait until so many hang; the test fails if that takes 5 s."""

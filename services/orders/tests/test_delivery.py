@@ -97,6 +97,21 @@ async def test_an_order_keeps_its_address(client: httpx.AsyncClient, neighbours:
     assert (await client.get(f"/api/orders/{order}")).json()["delivery"] == SETTLED
 
 
+async def test_the_older_address_never_wins(app: FastAPI, client: httpx.AsyncClient, neighbours: Neighbours) -> None:
+    """Of two who settle one order's address, the one that was told it earlier and comes later asks once more."""
+    app.state.delivery_addresses._deadline = 30
+    order = await place(client)
+    neighbours.profile = "late"
+    overtaken = asyncio.create_task(settle(client, order))
+    await neighbours.until_waiting(1)
+    neighbours.profile, neighbours.on_file = "well", ADDRESS | {"city": "Dublin", "country": "IE"}
+    moved = SETTLED | {"address": neighbours.on_file}
+    assert (await settle(client, order)).json()["delivery"] == moved
+    neighbours.let_go()
+    assert (await overtaken).json()["delivery"] == moved
+    assert (await client.get(f"/api/orders/{order}")).json()["delivery"] == moved
+
+
 @ABOUT_THE_NETWORK
 @pytest.mark.parametrize("who", ["auth", "profile"])
 @pytest.mark.parametrize("behaviour", ["down", "hang", "drip"])
@@ -329,5 +344,5 @@ async def test_anothers_order_is_not_told_where_to_go(
         answer = await settle(client, each, bearer(sub="subject-2"))
         assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
     assert neighbours.seen == []
-    assert await app.state.order_states.deliver("subject-2", order, Delivery(status="none_on_file")) is None
+    assert await app.state.order_states.deliver("subject-2", order, Delivery(status="none_on_file"), after=0) is None
     assert (await client.get(f"/api/orders/{order}")).json()["delivery"] == SETTLED

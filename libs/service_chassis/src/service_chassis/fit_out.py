@@ -9,13 +9,16 @@ from service_chassis.head import AnswerHead
 from service_chassis.observed import Observed
 from service_chassis.operations import Metrics, ReadinessCheck, Summary, operations_router
 from service_chassis.problems import install_problem_handlers
+from service_chassis.query_parameters import EachParameterOnce
 from service_chassis.request_bodies import JsonBodies
 
 
 def take_json(
     app: FastAPI, *, media_types: Collection[str] = ("application/json",), forms: Collection[str] = ()
 ) -> None:
-    """Add the inner layer: bodies are checked, refusals are problems, HEAD is known. Call it before verification.
+    """Add the inner layer: bodies and queries are checked, refusals are problems, HEAD is known.
+
+    Call it before verification.
 
     `forms` are the paths whose bodies are forms instead of JSON.
     """
@@ -23,6 +26,7 @@ def take_json(
     document_problems(app)
     app.add_middleware(AnswerHead)
     app.add_middleware(JsonBodies, media_types=media_types, forms=forms)
+    app.add_middleware(EachParameterOnce)
 
 
 def observe(

@@ -128,6 +128,9 @@ def _validation_problem(error: RequestValidationError) -> Problem:
 
 def _field(location: tuple[str | int, ...]) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    # A field's name is the caller's text where an unknown field is refused: bounded, and printable.
-    printable = "".join(character if character.isprintable() else "?" for character in path.removeprefix("."))
-    return printable[:200] or "(the whole)"
+    return printable(path.removeprefix(".")) or "(the whole)"
+
+
+def printable(name: str) -> str:
+    """Return the name of a field for an answer: where an unknown one is refused it is the caller's text."""
+    return "".join(character if character.isprintable() else "?" for character in name[:200])

@@ -1,5 +1,6 @@
 """Request bodies: refused before the application sees them when too large, of another type, or too deep."""
 
+import json
 import re
 from collections.abc import Collection
 from typing import Final
@@ -22,10 +23,11 @@ class JsonBodies:
 
     `forms` are those paths, exact: OAuth's endpoints take nothing else (RFC 6749, appendix B).
 
-    413 above `max_bytes`, 415 for another media type, 400 for bytes that are not UTF-8, nested deeper than `max_depth`,
-    or with more brackets and commas than `max_marks`: each member may become a fault that is found and put into words,
-    and thousands of them would keep the event loop from everyone else. An order of 50 lines has 204 such marks. The
-    body is read whole, never more of it than the cap. [RFC 9110 section 15.5.14 and 15.5.16]
+    413 above `max_bytes`, 415 for another media type, 400 for an object that names a member twice, and for bytes that
+    are not UTF-8, nested deeper than `max_depth`, or with more brackets and commas than `max_marks`: each member may
+    become a fault that is found and put into words, and thousands of them would keep the event loop from everyone else.
+    An order of 50 lines has 204 such marks. The body is read whole, never more of it than the cap. [RFC 9110 section
+    15.5.14 and 15.5.16]
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class JsonBodies:
             raise Problem(400, "malformed_body", "The body is not UTF-8.") from None
         if FORM not in accepted:
             self._check_shape(body)
+            _check_members(body)
 
     def _check_shape(self, body: bytes) -> None:
         depth = 0
@@ -116,6 +119,25 @@ class JsonBodies:
 
     def _too_large(self) -> Problem:
         return Problem(413, "body_too_large", f"The body is larger than {self._max_bytes} bytes.")
+
+
+class _RepeatedMemberError(ValueError):
+    pass
+
+
+def _check_members(body: bytes) -> None:
+    """Refuse what one reader would understand by the first of two members, and another by the last. [RFC 8259, 4]"""
+    try:
+        json.loads(body, object_pairs_hook=_unique_members)
+    except _RepeatedMemberError:
+        raise Problem(400, "malformed_body", "The body names a JSON member twice.") from None
+    except ValueError:
+        pass  # no JSON at all: whoever wants to read it says so
+
+
+def _unique_members(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _RepeatedMemberError
 
 
 # A type and at most a charset, and no more of what a parameter can be: what else is written there is not for us.

@@ -55,6 +55,7 @@ orders = Table(
     Column("delivery_status", String(20), nullable=False),  # settled, pending, none_on_file
     Column("delivery_reason", String(20)),  # why it is pending
     Column("delivery_address", JSON(none_as_null=True)),  # when it is settled
+    Column("delivery_changes", Integer, nullable=False, server_default="0"),
 )
 
 order_items = Table(

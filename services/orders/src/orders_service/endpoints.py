@@ -1,10 +1,11 @@
 """The resources of orders: the public catalogue, and the caller's own orders."""
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orders_service.catalogue import Catalogue, CatalogueItem
 from orders_service.delivery import SCOPE, AddressNotPermitted, AddressUnavailable, DeliveryAddresses
@@ -28,6 +29,11 @@ from service_chassis.problems import Problem, Unavailable
 from token_verification import InvalidToken, VerificationError
 from token_verification.errors import InsufficientScope
 from token_verification.fastapi import Caller, bearer_token, requires_scope
+
+Found = TypeVar("Found")
+
+_TRIES = 5
+"""How often profile is asked for an address, as long as somebody else settles the same order's meanwhile."""
 
 router = APIRouter()
 _log = structlog.get_logger()
@@ -83,6 +89,12 @@ async def _key(request: Request, key: Annotated[str | None, _KEY] = None) -> str
     if len(request.headers.getlist("Idempotency-Key")) > 1:
         raise _unfit_parameter("Idempotency-Key", "This header stands in the request more than once.")
     return key
+
+
+def _in_digits(number: object) -> object:
+    if isinstance(number, str) and not re.fullmatch("[0-9]{1,9}", number):
+        raise ValueError("must be a whole number, in digits alone")
+    return number
 
 
 async def _token(request: Request) -> str:
@@ -174,7 +186,7 @@ async def place_order(
 async def list_orders(
     caller: Caller,
     orders: TheOrders,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[int, BeforeValidator(_in_digits), Query(ge=1, le=100)] = 20,
     cursor: Annotated[str | None, Query(description="The `next_cursor` of the page before.")] = None,
 ) -> Page:
     """Return the caller's own orders, newest first."""
@@ -228,15 +240,18 @@ async def ship_order(order_id: OrderId, caller: Caller, states: TheStates) -> Or
     responses=refusals(404, 409, 422, 503),
 )
 async def settle_delivery_address(
-    *, order_id: OrderId, caller: Caller, token: Token, orders: TheOrders, states: TheStates, addresses: TheAddresses
+    *, order_id: OrderId, caller: Caller, token: Token, states: TheStates, addresses: TheAddresses
 ) -> Order:
     """Let one of the caller's own orders go where profile says now, as long as it is placed. It takes no body."""
-    order = _found(await orders.find(caller.subject, order_id))
-    if order.status != "placed":
-        raise _conflict(WrongState(order.status, order.delivery.status))
+    order, tries = None, 0
     try:
-        delivery = await addresses.read(caller, token)
-        order = _found(await states.deliver(caller.subject, order_id, delivery))
+        while order is None:
+            changes = _found(await states.delivery_changes(caller.subject, order_id))
+            if tries == _TRIES:
+                raise _away()
+            tries += 1
+            delivery = await addresses.read(caller, token)
+            order = await states.deliver(caller.subject, order_id, delivery, after=changes)
     except WrongState as wrong:
         raise _conflict(wrong) from None
     except AddressNotPermitted as refusal:
@@ -247,10 +262,10 @@ async def settle_delivery_address(
     return order
 
 
-def _found(order: Order | None) -> Order:
-    if order is None:
+def _found(found: Found | None) -> Found:
+    if found is None:
         raise Problem(404, "not_found", "You have no such order.")
-    return order
+    return found
 
 
 def _unfit_parameter(name: str, message: str) -> Problem:

@@ -46,9 +46,31 @@ class OrderStates:
         values = {"status": "shipped", "shipped_at": self._now()}
         return await self._move(order_id, allowed=and_(_PLACED, _SETTLED), values=values)
 
-    async def deliver(self, subject: str, order_id: str, delivery: Delivery) -> Order | None:
-        """Say where a subject's own order goes, as long as it has not gone anywhere."""
-        return await self._move(order_id, own(subject), allowed=_PLACED, values=delivery_columns(delivery))
+    async def delivery_changes(self, subject: str, order_id: str) -> int | None:
+        """Return how often it was said where a subject's own order goes, for `deliver`."""
+        if not may_be_an_id(order_id):
+            return None
+        order = and_(with_id(order_id), own(subject))
+        async with self._database.reading() as connection:
+            found = (await connection.execute(select(tables.orders).where(order))).mappings().one_or_none()
+        if found is not None and found["status"] != "placed":
+            raise WrongState(found["status"], found["delivery_status"])
+        return None if found is None else int(found["delivery_changes"])
+
+    async def deliver(self, subject: str, order_id: str, delivery: Delivery, *, after: int) -> Order | None:
+        """Say where a subject's own order goes, as long as it has not gone anywhere.
+
+        `after`: how often that was said before anybody was asked for the address. None also if somebody else has said
+        it since: they may have asked later, and the older address must not win.
+        """
+        values = {**delivery_columns(delivery), "delivery_changes": after + 1}
+        allowed = and_(_PLACED, tables.orders.c.delivery_changes == after)
+        try:
+            return await self._move(order_id, own(subject), allowed=allowed, values=values)
+        except WrongState as wrong:
+            if wrong.status != "placed":
+                raise
+            return None
 
     async def _move(
         self, order_id: str, *whose: ColumnElement[bool], allowed: ColumnElement[bool], values: Mapping[str, Any]
