@@ -70,6 +70,54 @@ async def test_what_is_held_is_bounded_and_the_slowest_goes_first(street: Street
     assert len(upstream.requests) == 2
 
 
+async def test_a_large_body_that_drips_keeps_its_turn_only_while_nobody_wants_it(street: Street) -> None:
+    """Beyond what is held it has its service's turn: alone it may take its time, but the longest of several gives way.
+
+    No piece of it is late, and its service takes whatever comes.
+    """
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url, upload_held_bytes=1, upstream_calls=2, upstream_queue_seconds=0.2)
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(door.client()) for _ in range(2)]
+
+        async def drip(client: Client, pieces: int) -> None:
+            await client.send(post(pieces * 2) + b"aa")
+            for _ in range(pieces - 1):
+                await asyncio.sleep(0.02)
+                await client.send(b"aa")
+
+        long = asyncio.create_task(drip(clients[0], 10_000))
+        await asyncio.sleep(0.5)  # alone, it is let be
+        assert upstream.connections == 1
+        short = asyncio.create_task(drip(clients[1], 100))
+        await until_read(door, of=2)
+        async with asyncio.timeout(10):
+            while (await door.get("/api/orders")).status != 200:
+                pass  # until the first has been waited for long enough
+        refused = await asyncio.wait_for(clients[0].response(), 10)
+        assert (refused.status, json.loads(refused.body)["reason"]) == (408, "body_timeout")
+        long.cancel()
+        await short
+        assert (await clients[1].response()).status == 200
+
+
+async def test_nobody_is_turned_out_while_the_service_itself_is_slow(street: Street) -> None:
+    """Whose service takes its time keeps the turn, however long; the others get 503."""
+
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(1)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    _, url = await street.upstream(slowly)
+    door = await street.door(orders=url, upstream_calls=1, upstream_queue_seconds=0.1)
+    first = asyncio.create_task(door.get("/api/orders"))
+    await until_read(door, of=1)
+    await asyncio.sleep(0.4)
+    assert (await door.get("/api/orders")).status == 503
+    assert (await first).status == 200
+
+
 def test_held_bodies_count_each_body_once() -> None:
     """A body that grows counts as what it is now; one that is let go, or given up, counts no more."""
     held = HeldBodies(100)

@@ -1,6 +1,6 @@
 """The gateway, wired: the only place where its parts meet."""
 
-import asyncio
+import time
 from collections.abc import Mapping
 
 from fastapi import FastAPI
@@ -28,11 +28,12 @@ class Gateway:
         self, routes: RouteTable, origins: Mapping[str, str], limits: UpstreamLimits, *, openapi_seconds: float
     ) -> None:
         self._routes = routes
-        self._limits = limits
         self._upstreams = {name: Upstream(name, origin, limits) for name, origin in origins.items()}
-        self._openapi_seconds = openapi_seconds
-        self._forwarder: Forwarder | None = None
-        self._documentation: Documentation | None = None
+        self._forwarder = Forwarder(limits)
+        self._documentation = Documentation(
+            MergedOpenAPI(self._upstreams, routes, max_age=openapi_seconds, clock=time.monotonic)
+        )
+        self._started = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the process's start and end."""
@@ -43,42 +44,34 @@ class Gateway:
             await _deny_websocket(scope, receive, send)
             return
         try:
-            await self._serve(scope, receive, send)
+            raw_path: bytes = scope["raw_path"]
+            if self._documentation.has(raw_path):
+                await self._documentation.answer(raw_path, scope, send)
+                return
+            upstream = self._upstream(scope, raw_path)
+            await self._forwarder.forward(upstream, scope, receive, send)
         except Problem as problem:
             await send_problem(problem, send)
 
     async def ready(self) -> str | None:
         """Say why nothing can be forwarded, if so. An upstream that is down is no reason: the others are served."""
-        return None if self._forwarder else "The gateway has not started, or is ending."
+        return None if self._started else "The gateway has not started, or is ending."
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._forwarder is not None  # noqa: S101 -- a server starts the lifespan before it serves
-        assert self._documentation is not None  # noqa: S101 -- same reason
-        raw_path: bytes = scope["raw_path"]
-        if self._documentation.has(raw_path):
-            await self._documentation.answer(raw_path, scope, send)
-            return
+    def _upstream(self, scope: Scope, raw_path: bytes) -> Upstream:
         route = self._routes.find(raw_path)
         if route is None:
             raise Problem(404, "not_found", "There is nothing at this path.")
         if not scope["query_string"].isascii():
             raise Problem(400, "malformed_request", "The query contains characters that have no place in one.")
         scope["route"] = route
-        await self._forwarder.forward(self._upstreams[route.upstream], scope, receive, send)
+        return self._upstreams[route.upstream]
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._forwarder = Forwarder(self._limits)
-        openapi = MergedOpenAPI(
-            self._upstreams,
-            self._routes,
-            max_age=self._openapi_seconds,
-            clock=asyncio.get_running_loop().time,
-        )
-        self._documentation = Documentation(openapi)
+        self._started = True
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._forwarder = None
+        self._started = False
         for upstream in self._upstreams.values():
             upstream.pool.close()
         await send({"type": "lifespan.shutdown.complete"})

@@ -81,7 +81,8 @@ class _Exchange:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._began = now = self._loop.time()
-        self._due = now + limits.answer_seconds
+        self._patience = limits.answer_seconds
+        self._due: float | None = None
         self._exchange_end = now + limits.exchange_seconds
         self._upload_end = now + min(limits.upload_seconds, limits.exchange_seconds)
         self._waiting = _Waiting.UPSTREAM
@@ -94,12 +95,25 @@ class _Exchange:
         self._chunked = False
         self._request_ended = False
         self._has_turn = False
+        self.kept_waiting = 0.0
         self._started = False
         self._answered = False
 
     async def run(self) -> None:
+        scope, upstream = self._scope, self._upstream
         try:
-            await self._run()
+            client, query = scope["client"], scope["query_string"]
+            fields = upstream_fields(
+                scope["headers"], client=client and client[0], scheme=scope["scheme"], trace=outgoing_headers()
+            )
+            begun = await self._body(fields)
+            target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
+            request = request_head(scope["method"], target, upstream.authority, fields) + begun
+            if not upstream.turns.take_at_once(self):
+                await upstream.turns.take(self)
+            self._has_turn = True
+            self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
+            await self._answer(*await self._ask(request))
         except _ClientLeft:
             return
         except (BrokenAnswer, OSError) as error:
@@ -110,25 +124,9 @@ class _Exchange:
             if self._ending is _Ending.LATE:
                 self._break_off(self._late())
         finally:
+            self._let_go()
             if self._watcher is not None:
                 self._watcher.cancel()
-
-    async def _run(self) -> None:
-        scope = self._scope
-        client, query = scope["client"], scope["query_string"]
-        fields = upstream_fields(
-            scope["headers"], client=client and client[0], scheme=scope["scheme"], trace=outgoing_headers()
-        )
-        begun = await self._body(fields)
-        target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
-        request = request_head(scope["method"], target, self._upstream.authority, fields) + begun
-        await self._upstream.take_turn()
-        self._has_turn = True
-        try:
-            self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
-            await self._answer(*await self._ask(request))
-        finally:
-            self._let_go()
 
     async def _ask(self, request: bytes) -> tuple[UpstreamConnection, AnswerHead]:
         """Send the request, or as much of it as is here, and return the beginning of its answer."""
@@ -164,7 +162,7 @@ class _Exchange:
             self._connection = None
         if self._has_turn:
             self._has_turn = False
-            self._upstream.end_turn()
+            self._upstream.turns.end(self)
 
     async def _answer(self, connection: UpstreamConnection, head: AnswerHead) -> None:
         status, method = head.status, self._scope["method"]
@@ -237,7 +235,7 @@ class _Exchange:
 
     def _give_up(self) -> None:
         """Let the body's time be up: the memory that its beginning takes is needed."""
-        self._due = self._upload_end = self._loop.time()
+        self._due = self._upload_end = 0.0
 
     async def _upload(self, connection: UpstreamConnection) -> None:
         """Send the rest of the body as it comes; what goes wrong is told to whoever waits for the answer."""
@@ -278,10 +276,20 @@ class _Exchange:
 
     def look(self, now: float) -> None:
         """End the exchange if it is late; watch if its client leaves. Most are over before, and need no watching."""
+        if self._has_turn and self._waiting is not _Waiting.UPSTREAM:
+            self.kept_waiting += EVERY
+        if self._due is None:
+            end = self._upload_end if self._waiting is _Waiting.CLIENT_SENDS else self._exchange_end
+            self._due = min(end, now + self._patience)
         if now >= self._due:
             self._end(_Ending.LATE)
         elif self._watcher is None and self._request_ended and now - self._began > EVERY:
             self._watcher = self._loop.create_task(self._notice_leaving())
+
+    def give_turn_up(self) -> None:
+        """End the exchange, because another one waits for its turn and this one for its client."""
+        self.kept_waiting = 0.0
+        self._end(_Ending.LATE)
 
     async def _notice_leaving(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -296,8 +304,8 @@ class _Exchange:
 
     def _wait_for(self, whom: _Waiting, seconds: float) -> None:
         self._waiting = whom
-        end = self._upload_end if whom is _Waiting.CLIENT_SENDS else self._exchange_end
-        self._due = min(end, self._loop.time() + seconds)
+        self._patience = seconds
+        self._due = None  # it is counted from the next look on: so nobody asks for the time at each step
 
     def _late(self) -> Problem:
         if self._waiting is _Waiting.CLIENT_SENDS:

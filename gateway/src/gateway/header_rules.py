@@ -142,12 +142,13 @@ def client_headers(headers: RawHeaders, *, bodiless: bool, origin: bytes) -> lis
             internal = name == b"location" and value.startswith(origin + b"/")
             answered.append((name, value[len(origin) :]) if internal else field)
         elif name == b"connection":
-            named.update(connection_options(value))
+            named |= connection_options(value)
     if bodiless:
         named.add(b"content-length")
     return [field for field in answered if field[0] not in named] if named else answered
 
 
-def connection_options(value: bytes) -> set[bytes]:
+@lru_cache(256)
+def connection_options(value: bytes) -> frozenset[bytes]:
     """Return the lower-case names that a `Connection` header lists. [RFC 9110 section 7.6.1]"""
-    return {option.strip().lower() for option in value.split(b",")}
+    return frozenset(option.strip().lower() for option in value.split(b","))

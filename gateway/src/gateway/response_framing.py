@@ -15,7 +15,8 @@ HEAD_LIMIT = 32 * 1024
 _BEGINNING = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
 _FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
-_FIELDS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r]*+)\r\n")
+_FIELDS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r]*?)[\t ]*+\r\n")
+_FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
 
@@ -109,29 +110,28 @@ class ResponseFraming:
             if status == 101:
                 raise BrokenAnswer("It agrees to an upgrade that nobody asked for.")
             return
-        framing: dict[bytes, bytes] = {}
-        fields = []
-        for spelled, padded in _FIELDS.findall(head, line.end()):
-            field = name, value = spelled.lower(), padded.rstrip(b" \t")
-            fields.append(field)
-            if name in {b"content-length", b"transfer-encoding"}:
-                if framing:
-                    raise BrokenAnswer("The body is delimited in two ways.")
-                framing[name] = value
-            elif name == b"connection" and b"close" in value.lower():
-                self.keeps = False
-        if line[1] == b"0":
-            self.keeps = False
-            if b"transfer-encoding" in framing:
-                raise BrokenAnswer("HTTP/1.0 knows no transfer codings.")
-        self._frame(status, framing.get(b"content-length"), framing.get(b"transfer-encoding"))
+        length = coding = None
+        fields = [(name.lower(), value) for name, value in _FIELDS.findall(head, line.end())]
+        for name, value in fields:
+            if name not in _FRAMING_FIELDS:
+                continue
+            if name == b"connection":
+                self.keeps = self.keeps and b"close" not in value.lower()
+            elif length is not None or coding is not None:
+                raise BrokenAnswer("The body is delimited in two ways.")
+            elif name == b"content-length":
+                length = value
+            else:
+                coding = value
+        self._frame(status, length, coding, old=line[1] == b"0")
         self.head = AnswerHead(status, fields)
 
-    def _frame(self, status: int, length: bytes | None, coding: bytes | None) -> None:
-        """Learn how the body is delimited. [RFC 9112 section 6.3]"""
+    def _frame(self, status: int, length: bytes | None, coding: bytes | None, *, old: bool) -> None:
+        """Learn how the body is delimited; `old`: in HTTP/1.0, which knows no chunks. [RFC 9112 section 6.3]"""
+        self.keeps = self.keeps and not old
         if length is not None and not _LENGTH.fullmatch(length):
             raise BrokenAnswer("Content-Length is not a number.")
-        if coding is not None and coding.lower() != b"chunked":
+        if coding is not None and (old or coding.lower() != b"chunked"):
             raise BrokenAnswer("The only transfer coding understood here is chunked.")
         if self._to_head or status in {204, 304}:
             self.ended = True

@@ -1,12 +1,12 @@
 """The services behind the door, and the pool of connections to them."""
 
-import asyncio
 from dataclasses import dataclass
 
 from gateway.connection_pool import ConnectionPool
 from gateway.header_rules import request_head
 from gateway.response_framing import BrokenAnswer
-from service_chassis.problems import Problem, Unavailable
+from gateway.turns import Turns
+from service_chassis.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class UpstreamLimits:
     calls: int = 256
     """Calls to one upstream at a time; more of them wait, and the other upstreams are none the poorer."""
     queue_seconds: float = 0.4
-    """How long a call waits for its turn; above it 503."""
+    """How long a call waits for its turn; above it 503. And how long a call whose turn it is may wait for its client
+    while others wait for a turn; above it 408, or a broken connection if the answer has begun."""
     connect_seconds: float = 1.0
     """For looking up an upstream's name, and as long again for connecting; above it 504."""
     names_seconds: float = 1.0
@@ -59,23 +60,7 @@ class Upstream:
             names_seconds=limits.names_seconds,
             idle_seconds=limits.idle_seconds,
         )
-        self._free = asyncio.Semaphore(limits.calls)
-        self._queue_seconds = limits.queue_seconds
-
-    async def take_turn(self) -> None:
-        """Wait for one of the calls to be free. Raises `Unavailable` (503 overloaded) when none is for too long."""
-        if not self._free.locked():
-            await self._free.acquire()  # returns at once
-            return
-        try:
-            async with asyncio.timeout(self._queue_seconds):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Unavailable("overloaded", "The service behind this path is busy.", retry_after=1) from None
-
-    def end_turn(self) -> None:
-        """Let the next call have its turn."""
-        self._free.release()
+        self.turns = Turns(limits.calls, limits.queue_seconds)
 
     async def fetch(self, path: str, *, most: int) -> bytes:
         """Return the body of what the service answers to a GET of the gateway's own.
