@@ -49,7 +49,9 @@ def measure(*, quick: bool) -> Findings:
         pair = [each for each in gateways.contestants if each.name in PAIR]
         by_clients: ByClients = {}
         for number in clients:
-            in_turns = partial(hold, effort=effort, core=cores.load, connections=number, warm=bool(by_clients))
+            in_turns = partial(
+                hold, effort=effort, core=cores.load, connections=number, warm=bool(by_clients), may_refuse=True
+            )
             service = in_turns(services.contestants, lacking=services.lacking)
             gateway = in_turns(pair, lacking={name: why for name, why in gateways.lacking.items() if name in PAIR})
             by_clients[number] = (service, gateway)
@@ -92,10 +94,12 @@ def _per_connection(gateway: Running) -> float:
 def _figures(by_clients: ByClients, memory: dict[str, float]) -> list[Figure]:
     most = max(by_clients)
     services, gateways = by_clients[most]
-    missing = [name for name in (PROFILE, SIGNET) for each in by_clients[most] if name in each.lacking]
+    mine = [each.outcomes[name] for name, each in ((PROFILE, services), (SIGNET, gateways)) if name in each.outcomes]
+    refused = max((outcome.refused for outcome in mine), default=1.0)
     per_connection = memory.get(SIGNET)
     return [
-        Figure(f"{most:,} clients at once", f"{len(missing)} of Signet's two break off", "none", kept=not missing),
+        Figure(f"{most:,} clients at once: Signet refuses, at most", f"{refused:.0%}", "none",
+               kept=len(mine) == 2 and not refused),
         Figure.of_ratio(f"{most:,} clients: {PROFILE} × {EXPRESS}", services.ratio(PROFILE, EXPRESS)),
         Figure.of_ratio(f"{most:,} clients: {SIGNET} × {NGINX}", gateways.ratio(SIGNET, NGINX)),
         Figure("memory of the gateway for an idle connection",
@@ -104,16 +108,16 @@ def _figures(by_clients: ByClients, memory: dict[str, float]) -> list[Figure]:
 
 
 def _table(title: str, by_clients: dict[int, Results], mine: str, base: str) -> Table:
-    columns = ("clients", f"{mine}, requests/s", f"× {base}", "p99 ms", f"p99 ms of {base}")
+    columns = ("clients", f"{mine}, good answers/s", f"× {base}", "refused", "p99 ms", f"p99 ms of {base}")
     return Table(title, columns, [_row(number, results, mine, base) for number, results in by_clients.items()])
 
 
 def _row(number: int, results: Results, mine: str, base: str) -> Sequence[str]:
     if lacking := [f"{name}: {why}" for name, why in results.lacking.items()]:
-        return (f"{number:,}", f"not measured: {'; '.join(lacking)}", "-", "-", "-")
+        return (f"{number:,}", f"not measured: {'; '.join(lacking)}", "-", "-", "-", "-")
     own, other = results.outcomes[mine], results.outcomes[base]
-    return (f"{number:,}", f"{own.rate:,.0f}", f"{own.rate / other.rate:.2f}", f"{own.p99 * 1000:.1f}",
-            f"{other.p99 * 1000:.1f}")  # fmt: skip
+    late = [f"{each.p99 * 1000:.1f}" for each in (own, other)]
+    return (f"{number:,}", f"{own.rate:,.0f}", f"{own.rate / other.rate:.2f}", f"{own.refused:.0%}", *late)
 
 
 def _plot(name: str, title: str, y: str, by_clients: ByClients, *, of: str) -> Plot:

@@ -28,8 +28,8 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests per second."""
-        return self.requests / self.seconds
+        """Good answers per second."""
+        return (self.requests - self.refused) / self.seconds
 
 
 @dataclass(frozen=True)
