@@ -4,6 +4,7 @@ Who does not pass its check, or breaks off, is named with the reason, and is mea
 """
 
 import statistics
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,10 @@ class Contestant:
     check: Callable[[Asking], None]
     processes: Sequence[Running]
 
+    def cpu(self) -> float:
+        """Return the seconds of a core that its processes have used so far."""
+        return sum(process.cpu() for process in self.processes)
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -40,11 +45,11 @@ class Effort:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one contestant: a load for each round, and its memory after them, in bytes."""
+    """What became of one contestant: a load for each round, its memory after them, and its CPU's seconds for them."""
 
     loads: Sequence[Load]
     memory: int
-    start_seconds: float
+    cpu: float
 
     @property
     def rate(self) -> float:
@@ -56,6 +61,11 @@ class Outcome:
         """How far the rounds are apart, from the slowest to the fastest, as a share of the median."""
         rates = [load.rate for load in self.loads]
         return (max(rates) - min(rates)) / self.rate
+
+    @property
+    def cost(self) -> float:
+        """Seconds of a core for one request, of all its processes: a busy machine moves this less than the rate."""
+        return self.cpu / sum(load.requests for load in self.loads)
 
     @property
     def refused(self) -> float:
@@ -85,11 +95,11 @@ class Results:
         """Lay it out, in ratios to one of them. Those that are lacking stand at the end, with the reason."""
         rows = [
             (name, f"{outcome.rate:,.0f}", _times(self.ratio(name, base)), f"{outcome.spread * 100:.0f} %",
-             f"{outcome.p99 * 1000:.1f}", f"{outcome.memory / MEBIBYTE:.0f}")
+             f"{outcome.p99 * 1000:.1f}", f"{outcome.cost * 1e6:.0f}", f"{outcome.memory / MEBIBYTE:.0f}")
             for name, outcome in self.outcomes.items()
         ]  # fmt: skip
-        rows += [(name, f"not measured: {why}", "-", "-", "-", "-") for name, why in self.lacking.items()]
-        return Table(title, ("who", "requests/s", f"× {base}", "spread", "p99 ms", "memory MiB"), rows)
+        rows += [(name, f"not measured: {why}", "-", "-", "-", "-", "-") for name, why in self.lacking.items()]
+        return Table(title, ("who", "requests/s", f"× {base}", "spread", "p99 ms", "CPU µs", "memory MiB"), rows)
 
     def plot(self, name: str, title: str, *, base: str) -> Plot:
         """Draw the ratios to one of them."""
@@ -114,6 +124,7 @@ def hold(
     """
     results = Results(lacking=dict(lacking or {}))
     loads: dict[str, list[Load]] = {}
+    cpu: defaultdict[str, float] = defaultdict(float)
     present: list[Contestant] = []
     for each in contestants:
         try:
@@ -131,14 +142,15 @@ def hold(
             try:
                 # Goes on where it ended: what was seen is new again only after all others.
                 first = sum(load.requests for load in done)
+                used = each.cpu()
                 done.append(_one_load(each, effort.seconds, core, connections, first=first, may_refuse=may_refuse))
+                cpu[each.name] += each.cpu() - used
             except Unequal as fault:
                 results.lacking[each.name] = str(fault)
     for each in present:
         if each.name not in results.lacking:
             memory = sum(process.memory() for process in each.processes)
-            start = max(process.start_seconds for process in each.processes)
-            results.outcomes[each.name] = Outcome(loads[each.name], memory, start)
+            results.outcomes[each.name] = Outcome(loads[each.name], memory, cpu[each.name])
     return results
 
 

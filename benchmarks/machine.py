@@ -19,10 +19,9 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 def machine() -> str:
     """Say on what the figures were taken."""
     gibibytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores of {_processor()}, {gibibytes:.0f} GiB, {platform.system()} {platform.release()}, "
-        f"Python {platform.python_version()}"
-    )
+    kernel = f"{platform.system()} {platform.release().partition('-')[0]}"
+    python = f"Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores of {_processor()}, {gibibytes:.0f} GiB, {kernel}, {python}"
 
 
 def versions() -> dict[str, str]:

@@ -56,6 +56,10 @@ class Running:
         """Return the bytes of memory that its processes hold, each shared page counted once in all. [proc(5), Pss]"""
         return sum(_proportional_size(pid) for pid in _family(self.pid))
 
+    def cpu(self) -> float:
+        """Return the seconds of a core that its processes have used so far. [proc(5), utime and stime]"""
+        return sum(_cpu(pid) for pid in _family(self.pid))
+
 
 def free_port() -> int:
     """Return a port that nobody listens on just now."""
@@ -110,6 +114,11 @@ def _family(pid: int) -> list[int]:
         for thread in Path(f"/proc/{parent}/task").glob("*/children"):
             found += [int(child) for child in thread.read_text("ascii").split()]
     return found
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _proportional_size(pid: int) -> int:

@@ -22,8 +22,8 @@ def load(rate: int) -> Load:
 
 RESULTS = Results(
     outcomes={
-        "Signet": Outcome([load(300), load(200), load(220)], memory=50 * 2**20, start_seconds=1.0),
-        "Express": Outcome([load(100), load(90), load(110)], memory=40 * 2**20, start_seconds=0.5),
+        "Signet": Outcome([load(300), load(200), load(220)], memory=50 * 2**20, cpu=0.144),
+        "Express": Outcome([load(100), load(90), load(110)], memory=40 * 2**20, cpu=0.6),
     },
     lacking={"Traefik": "its installation failed"},
 )
@@ -48,8 +48,8 @@ def test_a_recorded_run_is_told_whole(tmp_path: Path) -> None:
     report.add("contest", "Signet beside others", findings, seconds=12)
     text = report.write(tmp_path).read_text("utf-8")
     assert "Measured on 2026-01-02 at 03:04 UTC on a machine." in text
-    assert "| Signet | 220 | 2.20 | 45 % | 4.0 | 50 |" in text
-    assert "| Traefik | not measured: its installation failed | - | - | - | - |" in text
+    assert "| Signet | 220 | 2.20 | 45 % | 4.0 | 200 | 50 |" in text
+    assert "| Traefik | not measured: its installation failed | - | - | - | - | - |" in text
     assert re.search(r"requests, × Express +\| 2\.20 +\| at least 2 \(aim 4\): kept", text)
     assert re.search(r"requests, × Traefik +\| not measured +\| at least 1 \(aim 2\): NOT KEPT", text)
     assert "| wrk | 4.1.0 |" in text
