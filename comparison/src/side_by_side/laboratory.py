@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +64,8 @@ class Laboratory:
             twin.start()
         for name in services:
             self.stack.kill(name)
-        for name in services:
-            self.stack.start(name)
+        with ThreadPoolExecutor() as starting:
+            list(starting.map(self.stack.start, services))
         for twin in twins:
             _wait_until_ready(twin, self.ports[twin.name])
 

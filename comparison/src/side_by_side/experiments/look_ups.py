@@ -19,7 +19,7 @@ PROCEDURE = (
 
 def measure(lab: Laboratory) -> Result:
     """Count on both wires."""
-    rounds, requests = (2, 50) if lab.quick else (5, 100)
+    rounds, requests = (2, 25) if lab.quick else (5, 100)
     followed = lab.ways["jwt-followed"]
     person = followed.register()
     measured = {}
