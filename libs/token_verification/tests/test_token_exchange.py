@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import logging
 import traceback
 from collections.abc import AsyncIterator, Callable
@@ -126,7 +127,7 @@ async def test_a_refusal_is_one(status: int, document: dict[str, object], expect
         (saying(200, json_bytes(GOOD) + b" " * 40_000), "the answer was larger than 32768 bytes"),
         (saying(200, gzip.compress(json_bytes(GOOD)), **{"content-encoding": "gzip"}), "the answer was compressed"),
     ],
-    ids=str,
+    ids=map(str, itertools.count()),
 )
 async def test_what_cannot_be_understood_is_no_refusal_and_no_token(answer: Answer, detail: str) -> None:
     """Anything but a token response or an error response leaves open whether there would be a token."""
