@@ -8,7 +8,7 @@ from benchmarks.findings import Plot
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 70, 20, 46, 48
 LINES_HEIGHT = 360
-BAR_HEIGHT, NAMES_WIDTH = 26, 330
+BAR_HEIGHT, NAMES_WIDTH = 26, 370
 COLOURS = ("#2f5d8a", "#c4572e", "#3f8f5b", "#8a5aa8", "#b08a1e", "#4aa3b5", "#7a7a7a")
 SIGNET = "#c4572e"
 

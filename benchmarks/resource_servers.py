@@ -121,14 +121,15 @@ def _add_session(cast: Cast, name: str, store: Callable[[], Server] | None) -> N
 
 
 def _figures(same: Results, new: Results) -> list[Figure]:
-    share = same.ratio(SIGNET, OPEN)
-    mine = same.outcomes.get(SIGNET)
+    mine, unprotected = same.outcomes.get(SIGNET), same.outcomes.get(OPEN)
+    share = 1 - unprotected.cost / mine.cost if mine and unprotected else None
     return [
         Figure.of_ratio(f"GET profile, the same token, × {BASE}", same.ratio(SIGNET, BASE), least=2.5, aim=8),
         Figure.of_ratio(f"the same, × {CACHED}", same.ratio(SIGNET, CACHED)),
         Figure.of_ratio(f"GET profile, every token new, × {BASE}", new.ratio(SIGNET, BASE), least=1.0, aim=2),
-        Figure("verifying, of a request with a known token", "not measured" if share is None else f"{1 - share:.1%}",
-               "at most 5 % (aim 2 %)", kept=share is not None and 1 - share <= 0.05),
+        Figure("verifying, of the CPU of a request with a known token",
+               "not measured" if share is None else f"{share:.1%}",
+               "at most 5 % (aim 2 %)", kept=share is not None and share <= 0.05),
         Figure("memory of a service's process", f"{mine.memory / 1e6:.0f} MB" if mine else "not measured",
                "at most 90 MB (aim 60 MB)", kept=mine is not None and mine.memory <= 90e6),
         Figure("p99 at that load", f"{mine.p99 * 1000:.1f} ms" if mine else "not measured"),
