@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from tests.resource_server_running import Bearer, Start
 
 from profile_service.app import create_app
+from profile_service.endpoints import OwnProfile
 from profile_service.settings import Settings
 from token_verification.testing import FakeIssuer
 
@@ -34,6 +35,14 @@ async def test_a_first_get_works_without_any_earlier_write(client: httpx.AsyncCl
         "delivery_address": None,
     }
     assert issuer.requests == 1
+
+
+async def test_a_profile_is_written_as_its_model_would_write_it(client: httpx.AsyncClient) -> None:
+    """What is documented is what is sent, byte for byte, although no model is made for it."""
+    for patch in ({}, {"bio": 'a "quoted" \\ line, ü 🔑', "delivery_address": HOME}):
+        await change(client, patch)
+        answer = await client.get("/api/profile")
+        assert OwnProfile.model_validate_json(answer.content).model_dump_json().encode() == answer.content
 
 
 async def test_a_token_without_a_name_is_good(client: httpx.AsyncClient, bearer: Bearer) -> None:

@@ -1,8 +1,10 @@
 """Puts the chassis around a FastAPI application, in the two layers between which verification stands."""
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service_chassis.documentation import document_problems
 from service_chassis.head import AnswerHead
@@ -11,6 +13,9 @@ from service_chassis.operations import Metrics, ReadinessCheck, Summary, operati
 from service_chassis.problems import install_problem_handlers
 from service_chassis.query_parameters import EachParameterOnce
 from service_chassis.request_bodies import JsonBodies
+
+NO_TELEMETRY: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's own traces and figures: it would ask at each request whether anyone wants them. Ours are in `Observed`."""
 
 
 def take_json(

@@ -119,6 +119,15 @@ def bearer_token(scope: Scope) -> str:
     return str(token.lstrip(" "))
 
 
+def caller_of(scope: Scope) -> AccessToken:
+    """Return the verified token of a request, by its ASGI scope. RuntimeError on a public route: it has no caller."""
+    caller = scope.get(_CALLER)
+    if not isinstance(caller, AccessToken):
+        # A mistake of the program, not of the client: no token it could send would help.
+        raise RuntimeError("no caller: the route is public, or protect() was not called")  # noqa: TRY004
+    return caller
+
+
 class _AccessTokenScheme(SecurityBase):
     """Hands the verified token to the handler, and shows up in OpenAPI."""
 
@@ -127,11 +136,7 @@ class _AccessTokenScheme(SecurityBase):
         self.scheme_name = SCHEME_NAME
 
     async def __call__(self, connection: HTTPConnection) -> AccessToken:
-        caller = connection.scope.get(_CALLER)
-        if not isinstance(caller, AccessToken):
-            # A mistake of the program, not of the client: no token it could send would help.
-            raise RuntimeError("no caller: the route is public, or protect() was not called")  # noqa: TRY004
-        return caller
+        return caller_of(connection.scope)
 
 
 Caller = Annotated[AccessToken, Security(_AccessTokenScheme())]

@@ -15,7 +15,7 @@ from orders_service.delivery import DeliveryAddresses
 from orders_service.orders import Orders, OrderStates, Placing
 from orders_service.settings import Settings
 from service_chassis.database import Database
-from service_chassis.fit_out import take_json
+from service_chassis.fit_out import NO_TELEMETRY, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
 from service_chassis.resource_server import ResourceServer
 from service_chassis.tracing import outgoing_headers
@@ -86,6 +86,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.catalogue = Catalogue(database)
     app.state.orders = Orders(database)

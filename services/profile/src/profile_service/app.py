@@ -11,7 +11,8 @@ from profile_service import endpoints
 from profile_service.profiles import Profiles
 from profile_service.settings import Settings
 from service_chassis.database import Database
-from service_chassis.fit_out import take_json
+from service_chassis.direct_route import serve_directly
+from service_chassis.fit_out import NO_TELEMETRY, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
 from service_chassis.resource_server import ResourceServer
 
@@ -48,9 +49,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.profiles = Profiles(database)
     app.include_router(endpoints.router)
+    serve_directly(app, endpoints.read_own_profile)
     take_json(app, media_types=endpoints.MEDIA_TYPES)
     resource_server.protect(app, public=PUBLIC_ROUTES)
     resource_server.observe(app, readiness={"database": database.ready})
