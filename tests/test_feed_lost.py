@@ -62,8 +62,9 @@ def test_a_hanging_issuer_stops_a_strict_process_and_no_other(system: EmbeddedSy
     try:
         began = monotonic()
         eventually(lambda: asked(system, "strict-orders", "POST", token) == (503, "revocations_unavailable"))
-        if monotonic() - began < 6:
-            assert asked(system, "strict-orders", "GET", token) == (200, "")
+        read = asked(system, "strict-orders", "GET", token)
+        if monotonic() - began < 6:  # as of when it was answered: a busy machine takes its time
+            assert read == (200, "")
         eventually(lambda: asked(system, "strict-orders", "GET", token) == (503, "revocations_unavailable"))
         for method in ("GET", "POST"):
             for process in ("orders", "plain-orders"):

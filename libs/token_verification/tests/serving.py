@@ -11,7 +11,15 @@ from token_verification.testing import FakeIssuer
 
 @contextlib.asynccontextmanager
 async def served(issuer: FakeIssuer) -> AsyncIterator[str]:
-    config = uvicorn.Config(issuer.asgi, port=0, lifespan="off", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        issuer.asgi,
+        port=0,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,  # or a question that waits would hold up the end
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 -- uvicorn has no event for it

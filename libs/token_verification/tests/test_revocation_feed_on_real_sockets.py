@@ -17,12 +17,14 @@ from token_verification.testing import FakeIssuer
 
 
 @contextlib.asynccontextmanager
-async def following(issuer: FakeIssuer, jwks_uri: str, feed_uri: str, *, wait: int) -> AsyncIterator[RevocationFeed]:
+async def following(
+    issuer: FakeIssuer, jwks_uri: str, feed_uri: str, *, wait: int, patience: float = 0.3
+) -> AsyncIterator[RevocationFeed]:
     async with (
         httpx.AsyncClient() as http,
         RemoteKeySet(jwks_uri, issuer=issuer.issuer, http=http) as key_set,
         RevocationFeed(
-            feed_uri, issuer=issuer.issuer, key_set=key_set, http=http, wait=wait, patience=0.3, retry_last=0.1
+            feed_uri, issuer=issuer.issuer, key_set=key_set, http=http, wait=wait, patience=patience, retry_last=0.1
         ) as feed,
     ):
         yield feed
@@ -34,9 +36,9 @@ async def test_a_revocation_arrives_while_the_question_waits() -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with served(issuer) as jwks_uri:
             feed = await stack.enter_async_context(
-                following(issuer, jwks_uri, urljoin(jwks_uri, issuer.feed.path), wait=20)
+                following(issuer, jwks_uri, urljoin(jwks_uri, issuer.feed.path), wait=20, patience=3)
             )
-            await eventually(lambda: issuer.feed.requests == 2)
+            await eventually(lambda: feed.complete and issuer.feed.requests >= 2)
             verifier = AccessTokenVerifier(
                 issuer=issuer.issuer, audience=issuer.audience, key_set=issuer.key_set, revocations=feed
             )
@@ -45,12 +47,11 @@ async def test_a_revocation_arrives_while_the_question_waits() -> None:
             start = time.monotonic()
             issuer.revoke(sid="ended")
             await eventually(lambda: feed.seq)
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < 10, "it came when the wait was over"
             with pytest.raises(InvalidToken, match="login_ended"):
                 await verifier.verify(token)
             issuer.feed.wake()  # as an issuer does that is about to end
-        await eventually(lambda: feed.fault)
-        assert str(feed.fault).startswith("it failed with ")
+        await eventually(lambda: str(feed.fault).startswith("it failed with "))
         assert feed.login_has_ended("ended")
 
 

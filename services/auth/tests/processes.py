@@ -20,9 +20,21 @@ class Replica:
     client: httpx.AsyncClient
 
 
+NEVER_LOOKING = """
+import runpy
+from service_chassis.database import Database
+Database.watching.__kwdefaults__["look"] = 3600.0
+runpy.run_module("auth_service", run_name="__main__")
+"""
+"""A process that gets to know what others commit by being told, and not because it looks once a second anyway."""
+
+
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Replica]:
-    """Serve on a free port for the length of a block; a process that is still there then is killed."""
+async def serving(settings: Settings, *, program: str | None = None) -> AsyncIterator[Replica]:
+    """Serve on a free port for the length of a block; a process that is still there then is killed.
+
+    `program` is Python to be run in place of the service's own.
+    """
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -34,7 +46,8 @@ async def serving(settings: Settings) -> AsyncIterator[Replica]:
         "SIGNET_LOG_LEVEL": "WARNING",
         "DATABASE_URL": settings.database_url,
     }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "auth_service", env=environment)
+    what = ["-m", "auth_service"] if program is None else ["-c", program]
+    process = await asyncio.create_subprocess_exec(sys.executable, *what, env=environment)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
             async with asyncio.timeout(60):

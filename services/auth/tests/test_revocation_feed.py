@@ -442,11 +442,12 @@ async def test_what_is_revoked_together_goes_out_together() -> None:
     """Between two looks there is a pause, however often the log grows meanwhile."""
     log = LogInMemory()
     async with log.news(gathering=0.5).running():
+        began = asyncio.get_running_loop().time()
         for _ in range(20):
             log.length += 1
             log.grown.set()
             await asyncio.sleep(0.005)
-        assert log.looks <= 2
+        assert log.looks <= 2 + (asyncio.get_running_loop().time() - began) / 0.5  # on a machine that stood still
 
 
 async def test_a_log_that_is_away_is_looked_for_until_it_is_back() -> None:

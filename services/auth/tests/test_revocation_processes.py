@@ -13,7 +13,7 @@ import httpx
 import jwt
 import pytest
 from services.auth.tests.conftest import settings_in
-from services.auth.tests.processes import Replica, serving
+from services.auth.tests.processes import NEVER_LOOKING, Replica, serving
 
 from auth_service.revocations import RevocationKind, RevocationLog
 from service_chassis.database import Database
@@ -69,11 +69,11 @@ async def until_waiting(replica: Replica, number: int) -> None:
 
 
 async def test_what_is_appended_at_one_process_is_told_by_the_others(settings: Settings, log: RevocationLog) -> None:
-    """Whoever waits at either of two replicas is told by it, within a second where the machine has one to spare."""
+    """Whoever waits at either of two replicas is told by it, at once, and not when their wait of 20 s is over."""
     took: list[float] = []
-    async with serving(settings) as one, serving(settings) as other:
+    async with serving(settings, program=NEVER_LOOKING) as one, serving(settings, program=NEVER_LOOKING) as other:
         seq = (await ask(one, 0))["seq"]
-        for number in range(4):
+        for number in range(2):
             waiting = [asyncio.create_task(ask(replica, seq, wait=20)) for replica in (one, other)]
             for replica in (one, other):
                 await until_waiting(replica, 1)
@@ -83,7 +83,7 @@ async def test_what_is_appended_at_one_process_is_told_by_the_others(settings: S
             for answer in await asyncio.gather(*waiting):
                 assert ([row[1] for row in answer["revoked"]], answer["seq"]) == ([str(number)], seq)
             took.append(time.perf_counter() - began)
-    assert min(took) < 1, took
+    assert max(took) < 10, took
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.parse
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
 import httpx
@@ -41,6 +41,8 @@ class Neighbours(httpx.AsyncBaseTransport):
         self.answer: tuple[int, dict[str, str], bytes] | None = None
         self.seen: list[httpx.Request] = []
         self.waiting = 0
+        self.meanwhile: Callable[[], object] = lambda: None
+        """What happens in the world when one of them is asked."""
         self._one_more = asyncio.Condition()
         self._go_on = asyncio.Event()
         self._issuer = issuer
@@ -51,6 +53,7 @@ class Neighbours(httpx.AsyncBaseTransport):
             return await self._issuer.transport.handle_async_request(request)
         body = await request.aread()
         self.seen.append(request)
+        self.meanwhile()
         at_auth = str(request.url) == TOKEN_ENDPOINT
         match self.auth if at_auth else self.profile:
             case "down":

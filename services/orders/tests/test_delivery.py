@@ -126,6 +126,27 @@ async def test_nobody_waits_for_a_neighbour(
     assert neighbours.waiting == 0
 
 
+@ABOUT_THE_NETWORK
+async def test_auth_and_profile_share_one_deadline(
+    app: FastAPI, client: httpx.AsyncClient, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What auth has taken of it profile does not get; by a clock on which 20 s pass as each of them is asked."""
+    app.state.delivery_addresses._deadline = 30.0
+    loop, passed = asyncio.get_running_loop(), 0.0
+    clock = loop.time
+
+    def twenty_seconds_pass() -> None:
+        nonlocal passed
+        passed += 20
+
+    neighbours.meanwhile, neighbours.profile = twenty_seconds_pass, "hang"
+    monkeypatch.setattr(loop, "time", lambda: clock() + passed)
+    began = loop.time()
+    assert await delivery(client) == UNAVAILABLE
+    assert passed == 40
+    assert loop.time() - began < 50, "profile was given 30 s of its own"
+
+
 WHOLE = {"sub": "subject-1", "delivery_address": ADDRESS}
 NO_ADDRESSES: list[object] = [
     "Zacharias",

@@ -107,6 +107,9 @@ async def test_of_two_moves_at_once_exactly_one_is_made(
 ) -> None:
     """On two services with one database, twelve times: one answers 200 and one 409, and the order is as the first."""
     services = [create_app(settings, network=neighbours) for _ in range(2)]
+    for service in services:
+        # Where the whole process stands still for a second, whoever waits for their turn meanwhile is not to give up.
+        service.state.order_states._database._turn_patience = 30.0
     async with start(services[0]) as one, start(services[1]) as other:
         # One race after the other: all at once would also be a queue, in which a slow disk makes a writer give up.
         for _ in range(12):
