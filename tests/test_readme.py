@@ -10,7 +10,7 @@ from tests.running_system import ROOT, SIGNET, System
 
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 MEMBERS_READMES = sorted(
-    path for folder in ("libs", "services", "gateway") for path in (ROOT / folder).rglob("README.md")
+    path for folder in ("libs", "services", "gateway", "comparison") for path in (ROOT / folder).rglob("README.md")
 )
 
 COUNTING_CURL = r"""

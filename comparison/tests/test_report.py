@@ -1,6 +1,7 @@
 """The report and the document that rests on it: every figure is a measured one."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,12 @@ def test_verdicts_follow_what_was_measured(results: dict[str, Result]) -> None:
     slow = moved(results, "check cost", "session-valkey", 20_000.0)
     assert row(slow, "cost of a request").session.startswith("20,000 µs")
     assert row(moved(results, "bytes on the wire", "request: jwt-plain", 50.0), "size on the wire").verdict == "not so"
+
+
+def test_the_readme_lists_every_experiment() -> None:
+    """And none that there is not."""
+    table = re.findall(r"^\| ([a-z -]+) \|", (ROOT / "comparison" / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert table == ["experiment", *EXPERIMENTS]
 
 
 def test_choosing_has_the_reports_figures(document: dict[str, Any]) -> None:

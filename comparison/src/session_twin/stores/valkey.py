@@ -19,7 +19,7 @@ DEADLINE = 1.0
 
 
 class ValkeyStore:
-    """A key for each session, which the server forgets by itself, and a set for each subject.
+    """A key for each session, which the server forgets by itself, and a set for each subject. Redis 7.0 or newer.
 
     Every method raises StorageUnavailable when the server is away. `now` gives seconds since the epoch.
     """
