@@ -71,6 +71,18 @@ class _Ending(Enum):
 
 
 class _Exchange:
+    # What most exchanges never change stands here: to set it anew for each of them costs more than its look-up.
+    kept_waiting = 0.0
+    _waiting = _Waiting.UPSTREAM
+    _due: float | None = None
+    _ending: _Ending | None = None
+    _refusal: Problem | None = None
+    _connection: UpstreamConnection | None = None
+    _uploading: asyncio.Task[None] | None = None
+    _watcher: asyncio.Task[None] | None = None
+    _size = 0
+    _chunked = _request_ended = _has_turn = _started = _answered = False
+
     def __init__(self, forwarder: Forwarder, upstream: Upstream, scope: Scope, receive: Receive, send: Send) -> None:
         self._limits = limits = forwarder.limits
         self._held = forwarder.held
@@ -82,22 +94,8 @@ class _Exchange:
         self._task = asyncio.current_task()
         self._began = now = self._loop.time()
         self._patience = limits.answer_seconds
-        self._due: float | None = None
         self._exchange_end = now + limits.exchange_seconds
         self._upload_end = now + min(limits.upload_seconds, limits.exchange_seconds)
-        self._waiting = _Waiting.UPSTREAM
-        self._watcher: asyncio.Task[None] | None = None
-        self._uploading: asyncio.Task[None] | None = None
-        self._connection: UpstreamConnection | None = None
-        self._ending: _Ending | None = None
-        self._refusal: Problem | None = None
-        self._size = 0
-        self._chunked = False
-        self._request_ended = False
-        self._has_turn = False
-        self.kept_waiting = 0.0
-        self._started = False
-        self._answered = False
 
     async def run(self) -> None:
         scope, upstream = self._scope, self._upstream

@@ -3,7 +3,7 @@ import os
 import httpx
 from fastapi import FastAPI
 
-from service_chassis.operations import OPERATIONS_ROUTES
+from service_chassis.operations import OPERATIONS_ROUTES, Metrics
 
 
 async def test_a_process_is_alive_whatever_it_lacks(client: httpx.AsyncClient) -> None:
@@ -36,6 +36,21 @@ async def test_requests_are_counted_by_route_and_never_by_path(client: httpx.Asy
     assert "/parcels/1" not in figures
     assert "BREW" not in figures
     assert 'http_request_duration_seconds_count{method="GET",route="/parcels/{number}"} 3.0' in figures
+
+
+def test_times_are_counted_in_the_library_s_own_shape() -> None:
+    """Each bucket holds all that took no longer than its bound, as Prometheus has it, to the very bound."""
+    metrics = Metrics()
+    for seconds in (0.001, 0.0011, 3.0, 60.0):
+        metrics.requests.count("GET", "/a", 200, seconds)
+    found = {
+        sample.labels["le"]: sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "http_request_duration_seconds_bucket"
+    }
+    assert (found["0.001"], found["0.0025"], found["2.5"], found["5.0"], found["+Inf"]) == (1, 2, 2, 3, 4)
+    assert metrics.registry.get_sample_value("http_request_duration_seconds_sum", {"method": "GET", "route": "/a"})
 
 
 async def test_the_list_of_internal_routes_is_what_is_served(app: FastAPI, client: httpx.AsyncClient) -> None:

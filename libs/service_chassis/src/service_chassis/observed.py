@@ -28,7 +28,7 @@ class Observed:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
-        self._metrics = metrics
+        self._count = metrics.requests.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -65,5 +65,5 @@ class Observed:
             # A path or a made-up method as a label would let anyone grow this process's memory.
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.count(method, route, status or 500, time.perf_counter() - started)
+            self._count(method, route, status or 500, time.perf_counter() - started)
             current_trace.reset(reset)
