@@ -29,7 +29,7 @@ from side_by_side.load import _asyncio
 from side_by_side.relay import Relay
 from side_by_side.result import Result
 from side_by_side.store_server import StoreServer
-from side_by_side.ways import Server
+from side_by_side.ways import ExpiredError, Server
 
 pytestmark = pytest.mark.xdist_group("embedded")  # one laboratory is enough
 
@@ -104,7 +104,12 @@ def test_a_restart_forgets_what_is_in_memory(lab: Laboratory) -> None:
 
 
 def test_the_feed_is_what_ends_a_jwt(without_feed: Laboratory, only_followed: Laboratory) -> None:
-    """With it, a login that ended is refused at every server long before its token's end; without it, never before."""
+    """With it, a login that ended is refused at every server long before its token's end; without it, never before.
+
+    That a token has expired is never taken for either.
+    """
+    way = only_followed.ways["jwt-followed"]
+    forgotten = way.log_in(way.register())
     followed = logout_timeline.measure(only_followed).measured["jwt-followed"]
     plain = logout_timeline.measure(without_feed).measured["jwt-followed"]
     assert followed.median < 1000 * only_followed.token_life / 2
@@ -113,6 +118,8 @@ def test_the_feed_is_what_ends_a_jwt(without_feed: Laboratory, only_followed: La
     assert medians(replay.measure(without_feed)) == {"jwt-followed": 100}
     assert medians(one_device.measure(only_followed)) == {"jwt-followed: ended": 0, "jwt-followed: others": 100}
     assert medians(one_device.measure(without_feed)) == {"jwt-followed: ended": 100, "jwt-followed: others": 100}
+    with pytest.raises(ExpiredError):
+        way.use(forgotten)
 
 
 def test_a_look_up_is_counted_where_there_is_one(lab: Laboratory) -> None:

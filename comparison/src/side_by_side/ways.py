@@ -47,6 +47,10 @@ class UnexpectedAnswerError(Exception):
     """A process did not answer as the experiment needs it to go on."""
 
 
+class ExpiredError(UnexpectedAnswerError):
+    """A token came to its end, which is seconds away here, before the experiment did: nothing was measured."""
+
+
 @dataclass(frozen=True)
 class Way:
     """One way: who makes credentials, which servers check them, and how a client sends one."""
@@ -86,9 +90,15 @@ class Way:
                 _must(ask_once(self.desk, "DELETE", f"{listing}/{each[key]}", current.headers))
 
     def use(self, credential: Credential, server: Server | None = None) -> Reply:
-        """Ask for what needs a credential, at the first server or another one, over a fresh connection."""
+        """Ask for what needs a credential, at the first server or another one, over a fresh connection.
+
+        Raises ExpiredError: that a token has expired must never be taken for the refusal that an experiment is about.
+        """
         where = server or self.servers[0]
-        return ask_once(where.port, "GET", where.path, credential.headers)
+        reply = ask_once(where.port, "GET", where.path, credential.headers)
+        if reply.status == 401 and reply.json().get("reason") == "expired":
+            raise ExpiredError(f"a token expired before {where.name} was asked: the machine is too busy")
+        return reply
 
 
 def cookie_of(reply: Reply) -> Credential:
