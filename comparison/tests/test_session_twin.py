@@ -11,10 +11,12 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from fastapi import FastAPI
 from tests.resource_server_running import started
 
 import profile_service.app
 import profile_service.settings
+from session_twin.protection import IdFromCookie
 from session_twin.session_cookie import NAME
 from session_twin.sessions import key_of
 from session_twin.settings import Settings
@@ -173,6 +175,14 @@ async def test_the_answers_are_profiles_byte_for_byte(client: httpx.AsyncClient,
     assert profiles.status_code == twins.status_code
     assert profiles.headers.raw == twins.headers.raw
     assert profiles.content == twins.content
+    assert way_of(client._transport.app) == way_of(app)  # type: ignore[attr-defined]
+
+
+def way_of(app: FastAPI) -> list[object]:
+    """Return what a request goes through, but for the one layer that the twin has more, and the route that it takes."""
+    layers: list[object] = [each.cls for each in app.user_middleware if each.cls is not IdFromCookie]  # type: ignore[comparison-overlap]
+    first = app.router.routes[0]
+    return [*layers, type(first), getattr(first, "path", None), getattr(first, "endpoint", None)]
 
 
 @pytest.mark.parametrize("store", ["sqlite", "valkey"], indirect=True)

@@ -13,7 +13,8 @@ from orders_service.endpoints import list_orders
 from orders_service.orders import Orders, Page
 from profile_service.profiles import Profiles
 from service_chassis.database import Database
-from service_chassis.fit_out import observe, take_json
+from service_chassis.direct_route import serve_directly
+from service_chassis.fit_out import NO_TELEMETRY, observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
 from session_twin.accounts import Accounts
 from session_twin.endpoints import session_router
@@ -62,6 +63,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     app.state.sessions_store = store
     app.state.profiles = Profiles(database)
@@ -71,6 +73,8 @@ def create_app(
     )
     app.include_router(profile_service.endpoints.router)
     app.add_api_route("/api/orders", list_orders, dependencies=[requires_scope("orders:read")], response_model=Page)
+    # As profile does it: what profile saves on this path, the twin must save as well.
+    serve_directly(app, profile_service.endpoints.read_own_profile)
     take_json(app, media_types=profile_service.endpoints.MEDIA_TYPES)
     protect(app, SessionCheck(sessions), public=PUBLIC_ROUTES)
     app.add_middleware(IdFromCookie)

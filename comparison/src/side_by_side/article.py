@@ -82,9 +82,9 @@ def _state(found: _Found) -> _Cells:
         found.of("server restart", key) for key in ("session-memory", found.session, "jwt-plain", "jwt-followed")
     )
     return (
-        f"after a restart, {shown(memory.median)} {memory.unit} known from memory, {shown(kept.median)} from the store",
-        f"{shown(plain.median)} {plain.unit}",
-        f"{shown(followed.median)} {followed.unit}",
+        f"known after a restart: {shown(memory.median)} {memory.unit} from memory, {shown(kept.median)} from the store",
+        f"{shown(plain.median)} {plain.unit}, with nothing kept",
+        f"{shown(followed.median)} {followed.unit}, with nothing kept",
         "as it says" if memory.median == 0 and plain.median > 0 else "not so",
         "What is remembered in memory is lost at a restart; a proof that the client has is not.",
     )
@@ -112,9 +112,9 @@ def _cost(found: _Found) -> _Cells:
     background = found.median("look-ups", "jwt-followed")
     slower = first > look_up
     return (
-        f"{shown(look_up)} µs, {shown(asked)} look-ups over the network",
+        f"{shown(look_up)} µs; look-ups over the network: {shown(asked)}",
         f"{shown(first)} µs at first, {shown(again)} µs again",
-        f"the same, {shown(background)} look-ups over the network",
+        f"the same; look-ups over the network: {shown(background)}",
         "not that simple" if slower or asked > background else "as it says",
         (
             f"On one machine the signature check takes {shown(first / look_up)} times as long as the look-up; what it "

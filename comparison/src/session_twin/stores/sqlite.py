@@ -1,15 +1,17 @@
 """Sessions in the database of the app: they outlive the process, and whoever opens the same file knows them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
-from service_chassis.database import Database
+from service_chassis.database import Database, Lookup
 from session_twin import database as tables
 from session_twin.stores import Session
 
 _COLUMNS = tables.sessions.c
+_OF_KEY = Lookup(select(tables.sessions).where(_COLUMNS.key == bindparam("key")))
 
 
 class DatabaseStore:
@@ -29,10 +31,8 @@ class DatabaseStore:
 
     async def find(self, key: str) -> Session | None:
         """Return a session or None."""
-        async with self._database.reading() as connection:
-            found = await connection.execute(select(tables.sessions).where(_COLUMNS.key == key))
-            row = found.mappings().one_or_none()
-        return None if row is None else _session(row)
+        found = await self._database.look_up(_OF_KEY, key=key)
+        return _session(found[0]) if found else None
 
     async def renew(self, key: str, session: Session) -> None:
         """Replace a session that is there."""
@@ -50,7 +50,7 @@ class DatabaseStore:
         """Return all sessions of a subject."""
         async with self._database.reading() as connection:
             found = await connection.execute(select(tables.sessions).where(_COLUMNS.subject == subject))
-            return {row["key"]: _session(row) for row in found.mappings()}
+            return {row["key"]: _session(dict(row)) for row in found.mappings()}
 
     async def ready(self) -> str | None:
         """Answer None when the database answers, or a sentence."""
@@ -60,6 +60,6 @@ class DatabaseStore:
         """Do nothing: the database is closed by whoever made it."""
 
 
-def _session(row: RowMapping) -> Session:
+def _session(row: Mapping[str, Any]) -> Session:
     values: dict[str, Any] = {name: row[name] for name in Session.__dataclass_fields__}
     return Session(**values)
