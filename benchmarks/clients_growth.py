@@ -33,7 +33,7 @@ def measure(*, quick: bool) -> Findings:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # for wrk, which inherits it, and for the idle ones
     clients = (32, 1000) if quick else CLIENTS
-    effort, cores = Effort(1, 2) if quick else Effort(3, 2), Cores.of_this_machine()
+    effort, cores = Effort(1, 1) if quick else Effort(3, 2), Cores.of_this_machine()
     with ExitStack() as held:
         folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="signet-bench-")))
         issuer = held.enter_context(issuing(folder))
