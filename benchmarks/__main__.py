@@ -49,6 +49,7 @@ def main() -> int:
 
 
 def _run_all(names: list[str], *, quick: bool) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does: what was started ends first
     ends = time.monotonic() + LONGEST
     report = Report.begun(quick=quick)
     sys.stdout.write(f"{report.preface()}\n")
