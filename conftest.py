@@ -12,19 +12,7 @@ import gateway  # noqa: F401
 
 pytest.register_assert_rewrite("tests.resource_server_promises")
 
-pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk"]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where workers share the tests, begin with what only one of them can do: those that need the same system."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> int:
-    group = item.get_closest_marker("xdist_group")
-    return 2 if group is None else ["containers", "embedded"].index(group.args[0])
+pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk", "tests.sharing"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -23,10 +23,6 @@ from signet.ports import free_ports
 LAST = ("test_compromised_key", "test_outage", "test_restart", "test_operations", "test_secrets")
 """Modules that disturb the system, or ask what remained of it, in the order in which they run after all others."""
 
-_NEIGHBOURS = {"embedded": "embedded", "compose": "containers", "postgres": "containers"}
-"""Which stacks one worker runs, one after the other: two sets of containers at once are more than a small machine has
-time for."""
-
 STACK = os.environ.get("STACK", "")  # noqa: TID251 -- the tests' own one setting, read once
 
 
@@ -56,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("stack")
     lacks = {"embedded": None, "compose": why_not_compose(), "postgres": why_not_overlay()}
     kinds = [marker.args[0]] if marker else list(lacks)
-    stacks = [pytest.param(kind, marks=pytest.mark.xdist_group(_NEIGHBOURS[kind])) for kind in kinds if not lacks[kind]]
+    stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
     if not stacks:
         stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]
     metafunc.parametrize("system", stacks, indirect=True, scope="session")
