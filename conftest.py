@@ -12,7 +12,7 @@ import gateway  # noqa: F401
 
 pytest.register_assert_rewrite("tests.resource_server_promises")
 
-pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk", "tests.sharing"]
+pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk"]
 
 
 @pytest.hookimpl(trylast=True)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from gateway.header_rules import connection_options, remembered_options
 from gateway.testing import OK, RawUpstream, Street, get
 
 POST = "POST /api/orders HTTP/1.1\r\nHost: door.test\r\n"
@@ -112,6 +113,15 @@ async def test_headers_named_in_connection_stop_here(street: Street) -> None:
     assert upstream.requests[0].values("range") == ["bytes=0-"]
     assert response.values("x-outer") == ["2"]
     assert response.values("x-inner") == response.values("etag") == response.values("connection") == []
+
+
+def test_what_somebody_lists_in_connection_is_not_kept() -> None:
+    """Only short values are remembered: one of 16 KiB may have thousands of names, and anyone can send many such."""
+    before = remembered_options.cache_info().currsize
+    names = {b"%x" % number for number in range(3000)}
+    assert connection_options(b",".join(names)) == names
+    assert connection_options(b"close, Keep-Alive") == {b"close", b"keep-alive"}
+    assert remembered_options.cache_info().currsize <= before + 1
 
 
 async def test_several_authorization_headers_are_400(street: Street) -> None:

@@ -120,6 +120,7 @@ NONSENSE = {
     "HTTP/0.9": b"hello",
     "a status of two digits": answer(line=b"HTTP/1.1 20 OK"),
     "a status below 100": answer(line=b"HTTP/1.1 099 OK"),
+    "a status above 599": answer(line=b"HTTP/1.1 600 OK"),
     "a chunk that is longer than its size": CHUNKED + b"3\r\nhello\r\n0\r\n\r\n",
     "a chunk size with a sign": CHUNKED + b"+5\r\nhello\r\n0\r\n\r\n",
     "a chunk size that overflows": CHUNKED + b"100000000\r\n",

@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Callable
 
+MOST_JOINED = 64 * 1024
+"""Bytes of an answer that are copied to be sent in one piece. What is larger is sent as it is: a page that all
+connections share must not become one for each, for as long as its client takes to read it."""
+
 
 class ReadingWatch:
     """Cuts a connection whose client takes nothing of what was written for it; one that reads slowly is let be."""
@@ -50,7 +54,10 @@ class GatheredWrites:
         """Send it now."""
         if self._pieces:
             pieces, self._pieces = self._pieces, []
-            self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if len(pieces) > 1 and sum(map(len, pieces)) <= MOST_JOINED:
+                pieces = [b"".join(pieces)]
+            for piece in pieces:
+                self._transport.write(piece)
 
     def drop(self) -> None:
         """Send it not at all."""

@@ -13,7 +13,7 @@ HEAD_LIMIT = 32 * 1024
 """Bytes of an answer's head, and of its trailers."""
 
 _BEGINNING = b"HTTP/1."
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
 _FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
 _FIELDS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r]*?)[\t ]*+\r\n")
 _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding", b"connection"})

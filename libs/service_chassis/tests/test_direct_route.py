@@ -4,7 +4,7 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 
 from service_chassis.direct_route import serve_directly
 from service_chassis.fit_out import observe, take_json
@@ -31,6 +31,14 @@ async def change_parcel(caller: Caller, request: Request) -> Response:
 
 async def search_parcel(caller: Caller, request: Request, q: Annotated[str, Query()]) -> Response:
     return Response(q)
+
+
+async def look_away() -> None:
+    """Have nothing to do with scopes."""
+
+
+async def peek_parcel(caller: Caller, request: Request, seen: Annotated[None, Depends(look_away)]) -> Response:
+    return Response(status_code=204)
 
 
 def application(*, directly: bool) -> FastAPI:
@@ -94,6 +102,22 @@ def test_an_endpoint_that_needs_more_is_refused() -> None:
     app.get("/search", dependencies=READ)(search_parcel)
     with pytest.raises(ValueError, match="not the endpoint"):
         serve_directly(app, read_parcel)
-    for endpoint in (change_parcel, search_parcel):
+    app.get("/peek", dependencies=READ)(peek_parcel)
+    for endpoint in (change_parcel, search_parcel, peek_parcel):
         with pytest.raises(ValueError, match="needs more"):
             serve_directly(app, endpoint)  # type: ignore[arg-type]
+
+
+async def test_what_stands_around_the_route_counts() -> None:
+    """The scopes that an application, an inclusion and a router ask for are asked for, under the whole path."""
+    router = APIRouter(dependencies=[requires_scope("router")])
+    router.get("/parcel", dependencies=READ)(read_parcel)
+    app = FastAPI(dependencies=[requires_scope("app")])
+    app.include_router(router, prefix="/all", dependencies=[requires_scope("inclusion")])
+    serve_directly(app, read_parcel)
+    protect(app, AccessTokenVerifier(issuer=ISSUER.issuer, audience=ISSUER.audience, key_set=ISSUER.key_set), public=())
+    scopes = ["app", "inclusion", "router", "read"]
+    for missing in (None, *scopes):
+        token = ISSUER.token(scope=" ".join(scope for scope in scopes if scope != missing))
+        status, _, _ = await seen(app, "GET", "/all/parcel", Authorization=f"Bearer {token}")
+        assert status == (403 if missing else 200)
