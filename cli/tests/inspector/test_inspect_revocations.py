@@ -47,6 +47,9 @@ def test_it_says_what_has_been_revoked(
     assert other.status == 0, other.out
     assert other.out.count("✓ yes") == len(STEPS)
     assert f"1 as of {seq}" in other.out
+    assert "Accepted. " in other.out
+    document = inspect("token", "--json", *trust, stdin=revoking.token(sid="login-2").encode()).document
+    assert (document["certain"], document["proviso"]) == (True, None)
 
 
 @pytest.mark.parametrize("behaviour", ["error", "wrong_signature", "wrong_issuer"])

@@ -48,7 +48,7 @@ def test_its_verdict_is_the_verifiers(
     said = ended.document
     assert (ended.status, said["verdict"], said["reason"]) == (1, "refused", forgery.reason)
     assert re.sub(r"\d+ s", "", said["detail"]) == re.sub(r"\d+ s", "", refused.detail)
-    first = next(step for step in said["steps"] if step["outcome"] != "passed")
+    first = next(step for step in said["steps"] if step["outcome"] not in {"passed", "not_checked"})
     assert (first["outcome"], first["reason"]) == ("failed", forgery.reason)
 
 
@@ -71,12 +71,17 @@ def test_without_keys_it_says_no_more_than_it_can_know(
 
 
 def test_a_good_token_is_accepted(issuer: FakeIssuer, trust: tuple[str, ...], inspect: "Inspect") -> None:
-    """Every step that needs no feed passes, and the exit status is 0."""
+    """Every step that needs no feed passes, and the exit status is 0; the others are told to be unchecked."""
     ended = inspect("token", *trust, stdin=issuer.token().encode())
     assert ended.status == 0, ended.out + ended.err
     assert ended.out.count("✓ yes") == len([step for step in STEPS if not step.of_revocations])
-    assert f"Accepted. {AUDIENCE} would let it in" in ended.out
+    assert ended.out.count("? unchecked") == len([step for step in STEPS if step.of_revocations])
+    said = " ".join(ended.out.split())
+    not_asked = "whether its login has ended was not asked (--revocations)"
+    assert f"Accepted, as far as was checked: {not_asked}. If it has not, {AUDIENCE} would let it in" in said
     assert "assume" not in ended.out
+    document = inspect("token", "--json", *trust, stdin=issuer.token().encode()).document
+    assert (document["verdict"], document["certain"], document["proviso"]) == ("accepted", False, not_asked)
 
 
 def test_what_is_not_told_is_assumed_and_said_to_be(issuer: FakeIssuer, jwks: str, inspect: "Inspect") -> None:
@@ -99,8 +104,9 @@ def test_without_keys_it_cannot_tell(issuer: FakeIssuer, inspect: "Inspect") -> 
     """A token that is in order but for its unchecked signature is not called good: exit status 2."""
     ended = inspect("token", stdin=issuer.token().encode())
     assert ended.status == 2
-    assert "Cannot tell: all else is in order, but without keys the signature is unchecked." in " ".join(
-        ended.out.split()
+    assert (
+        "Cannot tell: all else that was checked is in order, but without keys the signature is unchecked."
+        in " ".join(ended.out.split())
     )
     expired = inspect("token", stdin=issuer.token(iat=1000, exp=1300).encode())
     assert expired.status == 1
@@ -184,14 +190,16 @@ def test_a_foreign_token_is_explained_and_refused(publisher: "Publisher", inspec
         4: "failed",
         5: "would_fail_too",
         6: "would_fail_too",
+        8: "not_checked",
         9: "would_fail_too",
         10: "not_reached",
         12: "would_fail_too",
         17: "would_fail_too",
         18: "not_reached",
         19: "would_fail_too",
+        **dict.fromkeys((20, 21, 22), "not_checked"),
     }
-    assert said["steps"][7]["note"] == (
+    assert said["steps"][8]["note"] == (
         "The set has this key, but services do not use it: it has kty EC instead of RSA."
     )
     page = " ".join(inspect("token", "--jwks", url, stdin=token).out.split())
@@ -210,6 +218,7 @@ def test_the_document_is_stable(issuer: FakeIssuer, trust: tuple[str, ...], insp
         "reason",
         "status",
         "detail",
+        "proviso",
         "certain",
         "signature_checked",
         "issuer",
@@ -258,7 +267,7 @@ def test_as_an_argument_or_typed_unseen(issuer: FakeIssuer, trust: tuple[str, ..
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0
     assert token[-20:].encode() not in shown
-    assert b"Accepted." in shown
+    assert b"Accepted, as far as was checked" in shown
 
 
 def test_it_agrees_with_the_running_services(stack: EmbeddedStack, inspect: "Inspect") -> None:

@@ -69,14 +69,14 @@ def token(
         str | None, typer.Option(help="Which service is asked; otherwise each that the token names.")
     ] = None,
     revocations: Annotated[
-        str | None, typer.Option(help="URL of the issuer's feed of revocations; without it none is asked.")
+        str | None, typer.Option(help="URL of the issuer's feed of revocations; without it no ended login is noticed.")
     ] = None,
     json: Json = False,
 ) -> None:
     """Take a token apart, and say check by check what a Signet service would say to it.
 
     Reads it from standard input (`Bearer` before it does no harm). The checks are the services' own. Exit status: 0
-    it would be accepted, 1 refused, 2 cannot tell.
+    it would be accepted (as far as was checked), 1 refused, 2 cannot tell.
     """
     raw = _read() if token is None else os.fsencode(token)
     # As a service reads a header: each byte is a character.

@@ -118,21 +118,25 @@ def _verdict(report: TokenReport) -> Iterator[Text]:
     ]
     if refusal is None:
         whom = visible(" or ".join(report.audiences))
-        yield Text.assemble(
-            ("Accepted. ", "bold green"), f"{whom} would let it in; each endpoint then asks for its own scope."
-        )
+        lets_in = f"{whom} would let it in; each endpoint then asks for its own scope."
+        if report.proviso is None:
+            yield Text.assemble(("Accepted. ", "bold green"), lets_in)
+        else:
+            yield Text.assemble(("Accepted, as far as was checked: ", "bold yellow"), f"{report.proviso}.")
+            yield Text(f"If it has not, {lets_in}")
         if assumed:
             yield Text(f"This assumes that the service trusts this {' and is this '.join(assumed)}.", "dim")
     elif report.verdict == "refused":
         yield Text.assemble(
             ("Refused: ", "bold red"), (refusal.reason, "bold"), f" ({refusal.status}). ", visible(refusal.detail)
         )
-        if not report.certain:
+        if not all(step.of_revocations for step in report.unchecked):
             yield Text("Its signature was not checked. Were that bad, this would be the reason instead.", "dim")
         yield Text(f"WWW-Authenticate: {visible(refusal.challenge or '')}", "dim")
     elif report.keys.jwks_uri is None:
         yield Text.assemble(
-            ("Cannot tell: ", "bold yellow"), "all else is in order, but without keys the signature is unchecked."
+            ("Cannot tell: ", "bold yellow"),
+            "all else that was checked is in order, but without keys the signature is unchecked.",
         )
         yield Text("Name the keys by --jwks and the URL of the key set, or of an issuer that you trust.", "dim")
     else:

@@ -24,7 +24,7 @@ from token_verification.compact_jws import json_object, split_compact_jws
 from token_verification.explanation import Explanation, Finding, explain
 from token_verification.key_set import VerificationKey
 from token_verification.key_set_download import DownloadError, read
-from token_verification.verifier import STEPS
+from token_verification.verifier import STEPS, Step
 
 VERSION = 1
 """Of the JSON document. Members may be added under the same number; none changes its meaning or goes."""
@@ -93,7 +93,7 @@ class TokenReport:
     audience_assumed: bool
     revocations_uri: str | None
     feed: RevocationFeed | None
-    """What was read there; None if no feed was named, and then nothing is told of revocations."""
+    """What was read there; None if no feed was named, and then no step of revocations is checked."""
 
     @property
     def header(self) -> dict[str, Any] | None:
@@ -144,22 +144,30 @@ class TokenReport:
         return "refused" if isinstance(self.refusal, InvalidToken) else "undecided"
 
     @property
+    def proviso(self) -> str | None:
+        """What an acceptance leaves open, as a sentence's end; None if nothing, or if it is not accepted."""
+        if self.verdict != "accepted" or self.feed is not None:
+            return None
+        return "whether its login has ended was not asked (--revocations)"
+
+    @property
     def steps(self) -> tuple[Told, ...]:
-        """Every step, in order; without a feed but for those that would need one."""
+        """Every step, in order."""
         return tuple(
-            Told(finding, self._outcome(finding), self._note(finding))
-            for finding in self.explanation.findings
-            if self.feed is not None or not finding.step.of_revocations
+            Told(finding, self._outcome(finding), self._note(finding)) for finding in self.explanation.findings
         )
 
     @property
-    def certain(self) -> bool:
-        """Whether a service would say the same, for the same reason: no step before the decisive one was left out."""
-        outcomes = [told.outcome for told in self.steps]
+    def unchecked(self) -> tuple[Step, ...]:
+        """Which steps before the decisive one were not checked: each could refuse it earlier, for another reason."""
+        steps = self.steps
+        outcomes = [told.outcome for told in steps]
         decisive = outcomes.index("failed") if "failed" in outcomes else len(outcomes)
-        return "not_checked" not in outcomes[:decisive]
+        return tuple(told.finding.step for told in steps[:decisive] if told.outcome == "not_checked")
 
     def _outcome(self, finding: Finding) -> Outcome:
+        if finding.step.of_revocations and self.feed is None:
+            return "not_checked"
         if isinstance(finding.refusal, KeysUnavailable | RevocationsUnavailable):
             return "not_checked"
         if finding.passed:
@@ -194,7 +202,8 @@ class TokenReport:
             "reason": refusal and refusal.reason,
             "status": refusal and refusal.status,
             "detail": refusal and refusal.detail,
-            "certain": self.certain,
+            "proviso": self.proviso,
+            "certain": not self.unchecked,
             "signature_checked": self.signature_checked,
             "issuer": self.issuer,
             "issuer_assumed": self.issuer_assumed,
