@@ -152,15 +152,15 @@ def bearer(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_every_member_builds_whole(member: str, tmp_path: Path) -> None:
-    """A wheel holds every file of its package that is in the repository: modules, py.typed, migrations, assets."""
+    """A wheel holds every file of its packages that is in the repository: modules, py.typed, migrations, assets."""
     options = ["-q", "--wheel", "--no-build-isolation", "--offline", "--python", sys.executable, "-o", str(tmp_path)]
     subprocess.run([UV, "build", *options, ROOT / member], check=True, timeout=60)
     (wheel,) = tmp_path.glob("*.whl")
     built = set(ZipFile(wheel).namelist())
     source = ROOT / member / "src"
     files = {str(file.relative_to(source)) for file in source.rglob("*") if file.is_file() and file.suffix != ".pyc"}
-    (package,) = {name.partition("/")[0] for name in files}
     assert files - built == set()
-    assert f"{package}/py.typed" in built
-    if member.startswith("services/"):
-        assert any(re.fullmatch(rf"{package}/migrations/0001_\w+\.py", name) for name in built)
+    for package in {name.partition("/")[0] for name in files}:
+        assert f"{package}/py.typed" in built
+        if member.startswith("services/"):
+            assert any(re.fullmatch(rf"{package}/migrations/0001_\w+\.py", name) for name in built)
