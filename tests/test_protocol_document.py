@@ -28,9 +28,10 @@ from gateway.settings import GatewaySettings
 from gateway.upstreams import UpstreamLimits
 from service_chassis.request_bodies import JsonBodies
 from token_verification import AccessTokenVerifier, RemoteKeySet, RevocationFeed, StaticKeySet
-from token_verification.claims import REQUIRED
+from token_verification.claims import ID_LIMIT, REQUIRED
 from token_verification.client_assertion import LONGEST_LIFE, TYPE
 from token_verification.errors import Reason
+from token_verification.key_set import KEY_ID_LIMIT
 from token_verification.revocation_answer import TYPE as ANSWER_TYPE
 from token_verification.revocation_answer import read, take_apart
 from token_verification.revocation_feed import _FETCHES, WAIT
@@ -161,20 +162,27 @@ def test_the_numbers_of_the_feed_are_its_defaults() -> None:
     assert f"given up {feed('patience'):g} s after its wait" in table["one question"]
     assert f"{feed('byte_cap') // 1024**2} MiB" in table["one question"]
     assert f"after {feed('retry_first'):g} s, doubling up to {feed('retry_last'):g} s" in table["after a failure"]
-    assert f"again after {feed('retry_first'):g} s" in table["nothing new, and yet at once"]
+    assert (
+        f"again after {feed('retry_first'):g} s"
+        in table["after an answer without rows that came in less than 0.1 s, though it was to wait"]
+    )
     assert f"at most {_FETCHES} times in {feed('cooldown'):g} s" in text
     assert f"the age is above {feed('max_age_for_changes'):g} s" in table["strict"]
     assert f"above {feed('max_age'):g} s" in table["strict"]
     assert f"by more than the {feed('leeway'):g} s" in text
     assert f"the wait and {auth['feed_answer_life']} s" in text
     assert f"at most {LONGEST_PAGE} rows" in text
+    assert f"More than {auth['feed_longest_wait']} s count as" in text
+    assert f"({auth['feed_places']} wait at that process already)" in text
+    assert f"a string of 1 to {ID_LIMIT} characters" in text
+    assert f"`kid` (1 to {KEY_ID_LIMIT} characters)" in text
     assert f"`{ANSWER_TYPE}`" in text
 
 
 async def test_the_example_of_the_feed_is_one() -> None:
     """With the key that is given, the answer is good to the question, and says what it is said to."""
     blocks = re.findall(r"```(\w*)\n(.*?)```", section("Revocation feed"), re.DOTALL)
-    (_, jwk), (_, question), (_, answer), (_, claims) = blocks
+    (_, jwk), (_, question), (_, answer), (_, claims) = blocks[-4:]
     asked: list[httpx.Request] = []
 
     def network(request: httpx.Request) -> httpx.Response:

@@ -22,19 +22,21 @@ PASSWORD = "seven levers and a hidden spring"
 OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 
 
-def signet(*arguments: str, said: str = f"{PASSWORD}\n") -> subprocess.CompletedProcess[str]:
+def signet(*arguments: str, said: str = f"{PASSWORD}\n", columns: str = "200") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [SIGNET, *arguments],
         input=said,
         capture_output=True,
         text=True,
         check=False,
-        env=dict(os.environ) | {"COLUMNS": "200", "TZ": "UTC"},  # noqa: TID251 - what a person's shell has
+        env=dict(os.environ) | {"COLUMNS": columns, "TZ": "UTC"},  # noqa: TID251 - what a person's shell has
     )
 
 
-def keys(stack: EmbeddedStack, *arguments: str, email: str = EMAIL, **how: str) -> subprocess.CompletedProcess[str]:
-    return signet("keys", *arguments, "--email", email, "--url", stack.url, **how)
+def keys(
+    stack: EmbeddedStack, *arguments: str, email: str = EMAIL, columns: str = "200"
+) -> subprocess.CompletedProcess[str]:
+    return signet("keys", *arguments, "--email", email, "--url", stack.url, columns=columns)
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,9 @@ def test_a_key_is_listed_rotated_and_compromised(governed: EmbeddedStack) -> Non
     assert first["active"] in rows["retiring"]
     assert "removed at " in rows["retiring"]
     assert ", by hand from " in rows["pending"]
+    narrow = keys(governed, "list", columns="80").stdout
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert all(kid in narrow for kid in first.values()), narrow
 
 
 @pytest.mark.parametrize(
@@ -91,6 +96,7 @@ def test_a_key_is_listed_rotated_and_compromised(governed: EmbeddedStack) -> Non
         (("rotate",), {"said": "not it\n"}, 1, "The e-mail or the password is wrong."),
         (("rotate",), {"said": ""}, 2, "An administrator's password is needed: give it on standard input."),
         (("rotate",), {"email": ""}, 2, "Whose password is it? Name the administrator with --email."),
+        (("compromise", ""), {}, 2, "Which key? The key id is empty: `signet keys list` shows them."),
         (("compromise", "nobody's"), {}, 1, "There is no signing key of that id."),
         (("list", "--url", "http://127.0.0.1:1"), {}, 2, "http://127.0.0.1:1 does not answer: "),
         (("list", "--url", "ftp://x"), {}, 2, "ftp://x does not answer: "),

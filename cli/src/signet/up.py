@@ -11,21 +11,22 @@ from signet.stack import EmbeddedStack
 
 FIRST_COMMANDS = """\
 # register
-curl -s {url}/register \\
+curl -sS --fail-with-body {url}/register \\
   -H 'Content-Type: application/json' \\
   -d '{{"email": "ada@example.com", "name": "Ada",
        "password": "correct horse battery"}}'
 
 # log in, and keep the access token
-TOKEN=$(curl -s {url}/login \\
+TOKEN=$(curl -sS --fail-with-body {url}/login \\
   -H 'Content-Type: application/json' \\
   -d '{{"email": "ada@example.com", "password": "correct horse battery"}}' |
-  sed -E 's/.*"access_token": ?"([^"]+)".*/\\1/')
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
 
 # call a service with it
-curl -s {url}/api/profile -H "Authorization: Bearer $TOKEN"
+curl -sS --fail-with-body {url}/api/profile \\
+  -H "Authorization: Bearer $TOKEN"
 """
-"""What to try first; `{url}` is the door. Tested as printed."""
+"""What to try first; `{url}` is the door. They are those of the README."""
 
 
 def up(console: Console, *, port: int, data: Path) -> None:

@@ -175,11 +175,11 @@ async def test_what_hinders_a_start_is_said_in_a_sentence(
 
 
 async def test_the_first_administrator_is_made_by_command_and_only_the_first(tmp_path: Path) -> None:
-    """`create-admin` reads the password from standard input, migrates, prints the `sub`; a second one is refused."""
+    """`create-admin` reads the password from standard input, migrates, and says so; a second one is refused."""
     env = environment(tmp_path)
     database = {"DATABASE_URL": env["DATABASE_URL"]}  # it needs to know nothing else
     status, out, said = await _create_admin("Root@Example.com", PASSWORD + "\r\n", env=database)
-    assert (status, len(out.strip()), said) == (0, 32, "")
+    assert (status, out, said) == (0, "Root@Example.com is an administrator now.\n", "")
     status, out, said = await _create_admin("second@example.com", PASSWORD, env=database)
     assert (status, out) == (1, "")
     assert said == "There already is an administrator; this makes only the first one.\n"

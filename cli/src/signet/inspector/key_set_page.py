@@ -42,8 +42,8 @@ def _show_keys(page: Page, report: KeySetReport) -> None:
     page.table(headings, (_row(key, now, with_age=ages) for key in report.keys[:MOST_KEYS]))
     page.line(
         Text(
-            "thumbprint: whether the kid is that of RFC 7638. used: whether a Signet service would verify with it. "
-            f"age: {'as far as the set says it' if ages else 'unknown, the set does not say it; most do not'}.",
+            "thumbprint: whether the kid is that of RFC 7638. used: whether a Signet service would verify with it."
+            + " age: as far as the set says it." * ages,
             "dim",
         ),
         left=2,

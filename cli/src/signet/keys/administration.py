@@ -49,7 +49,7 @@ class KeyAdministration:
         return self._ask("POST", "/admin/keys/rotate")
 
     def compromise(self, kid: str) -> dict[str, Any]:
-        """Let nobody believe in a key any more, and return `active`, `pending` and `seq`."""
+        """Have every service reject a key, and return `active`, `pending` and `seq`."""
         return self._ask("POST", f"/admin/keys/{quote(kid, safe='')}/compromise")
 
     def close(self) -> None:

@@ -61,10 +61,12 @@ def compromise(
     url: Url = _DOOR,
     json: Json = False,
 ) -> None:
-    """Have nobody believe in a key any more: every service refuses what it has signed, within a second.
+    """Have every service reject a key: what it has signed is refused within a second.
 
     All who hold such a token have to refresh it or log in again. Doing it twice does no harm.
     """
+    if not kid.strip():
+        raise Failure("Which key? The key id is empty: `signet keys list` shows them.", status=2)
     with _administration(url, email, as_json=json) as administration:
         changed = administration.compromise(kid)
         if json:
@@ -107,7 +109,11 @@ def _print(document: dict[str, Any]) -> None:
 def _show(found: list[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("kid", "state", "since", "next"):
-        table.add_column(heading, overflow="fold")
+        # A key id is for copying: it stands on one line, and what is beside it gives way.
+        whole = heading in {"kid", "state"}
+        table.add_column(
+            heading, overflow="fold", no_wrap=whole, min_width=len("2026-01-01") if heading == "since" else None
+        )
     for key in found:
         state = str(key["state"])
         table.add_row(str(key["kid"]), Text(state, _STYLES.get(state, "")), _moment(key["since"]), _next(key["next"]))

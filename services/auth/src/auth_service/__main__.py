@@ -95,12 +95,12 @@ def _create_administrator(email: str, name: str) -> None:
     except UnicodeDecodeError:
         sys.exit("The password on standard input is not UTF-8.")
     try:
-        sub = asyncio.run(create_first_administrator(settings, email=email, name=name, password=password))
+        asyncio.run(create_first_administrator(settings, email=email, name=name, password=password))
     except ValueError as refusal:
         sys.exit(str(refusal))
     except Problem as refusal:
         sys.exit(refusal.detail)
-    sys.stdout.write(f"{sub}\n")
+    sys.stdout.write(f"{email} is an administrator now.\n")
 
 
 if __name__ == "__main__":
