@@ -4,7 +4,7 @@ import http.client
 import json
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,7 @@ class EmbeddedStack:
     None of the processes outlives this one, however it ends. Services listen on free ports; the gateway listens on
     `gateway_port`, or on a free one. `environment` sets more variables for a process:
     `{"auth": {"SIGNET_ACCESS_TOKEN_LIFE": "3"}}`. `twins` are further processes of services, on the same data, which
-    the gateway does not know: `{"plain-orders": "orders"}`.
+    the gateway does not know: `{"plain-orders": "orders"}`. `without` names services that are not run.
 
     Entering raises DataInUseError, PortTakenError, StartFailedError (the log's end is its excerpt) or OSError, and then
     nothing is left running.
@@ -45,6 +45,7 @@ class EmbeddedStack:
         host: str = "127.0.0.1",
         environment: Mapping[str, Mapping[str, str]] | None = None,
         twins: Mapping[str, str] | None = None,
+        without: Collection[str] = (),
         start_seconds: float = START_SECONDS,
     ) -> None:
         self.data = DataDirectory(data)
@@ -52,6 +53,7 @@ class EmbeddedStack:
         self._gateway_port = gateway_port
         self._more_environment = environment or {}
         self._services = {**{name: name for name in SERVICES}, **(twins or {})}
+        self._without = without
         self._start_seconds = start_seconds
         self._processes: dict[str, ServiceProcess] = {}
         self._addresses: Addresses | None = None
@@ -140,6 +142,8 @@ class EmbeddedStack:
         if self.data.lock is None:
             raise Failure("The data directory is not locked.")
         for name, service in self._services.items():
+            if name in self._without:
+                continue
             self.data.prepare(service)
             self.data.log(name).write_bytes(b"")
             self._processes[name] = ServiceProcess(

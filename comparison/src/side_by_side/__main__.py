@@ -64,7 +64,7 @@ def compare(console: Console, folder: Path, *, quick: bool) -> None:
                 progress.update(task, description=name)
                 results[name] = _measured(measure, lab)
                 progress.advance(task)
-            notes = [f"Session store: {lab.store.what}."] if lab.store else [f"Without Valkey: {lab.no_store}."]
+            notes = [f"Valkey in this run: {lab.store.what}."] if lab.store else [f"Without Valkey: {lab.no_store}."]
             progress.update(task, description="ending the processes")
     table = rows(results)
     console.print(_printed(table))

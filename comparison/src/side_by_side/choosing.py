@@ -1,8 +1,10 @@
 """`python -m side_by_side.choosing`: write docs/choosing.md, whose every figure is one of the committed report's.
 
 The text is in comparison/choosing.md.in, where a figure is `{{experiment | name}}` with its spread, or, alone,
-`{{middle | experiment | name}}`; `{{ratio | experiment | name | name}}`; `{{verdict | row of the table}}`;
-`{{fact | experiment | name}}`; `{{machine | what}}`.
+`{{middle | experiment | name}}`; in words `{{share | experiment | name}}`, or `{{shares | experiment | name | name}}`;
+`{{ratio | experiment | name | name}}`, before "as long"; `{{verdict | row of the table}}`, `{{because | row}}`;
+`{{claim | experiment}}`; `{{fact | experiment | name}}`; `{{machine | what}}`; `{{notes}}` of the run; the table
+`{{whole requests}}`.
 """
 
 import json
@@ -12,7 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from side_by_side.result import Result, shown
+from side_by_side.experiments import request_cost
+from side_by_side.experiments.request_cost import LEVEL, NEW
+from side_by_side.result import Measured, Result, shown
+from side_by_side.words import WAYS, clients, label, multiple, share
 
 REPORT: Final = Path("comparison") / "report.json"
 TEXT: Final = Path("comparison") / "choosing.md.in"
@@ -38,21 +43,48 @@ def filled(text: str, report: Mapping[str, Any]) -> str:
 
 def _figure(wanted: list[str], report: Mapping[str, Any]) -> str:
     match wanted:
-        case "middle", experiment, name:
-            each = _result(report, experiment).measured[name]
-            return f"{shown(each.median)} {each.unit}"
-        case "ratio", experiment, above, below:
-            measured = _result(report, experiment).measured
-            return shown(measured[above].median / measured[below].median)
-        case "verdict", row:
-            return {each["property"]: str(each["verdict"]) for each in report["table"]}[row]
-        case "fact", experiment, name:
-            return str(_result(report, experiment).facts[name])
+        case ("verdict" | "because") as part, row:
+            return {each["property"]: str(each[part]) for each in report["table"]}[row]
         case "machine", name:
             return str(report["machine"][name])
+        case ("notes",):
+            return " ".join(report["notes"])
+        case ("whole requests",):
+            return _whole_requests(_result(report, request_cost.NAME).measured)
+        case ("middle" | "share" | "shares" | "ratio" | "fact" | "claim") as how, experiment, *names:
+            return _of_result(how, _result(report, experiment), names)
         case experiment, name:
             return _result(report, experiment).measured[name].text
     raise KeyError(" | ".join(wanted))
+
+
+def _of_result(how: str, result: Result, names: list[str]) -> str:
+    if how == "claim":
+        return result.claim
+    if how == "fact":
+        return str(result.facts[names[0]])
+    medians = [result.measured[name].median for name in names]
+    if how == "middle":
+        return f"{shown(medians[0])} {result.measured[names[0]].unit}"
+    if how == "ratio":
+        return multiple(medians[0] / medians[1])
+    said = [share(each) for each in medians]
+    return f"{said[0]}, in either case" if len(said) > 1 and len(set(said)) == 1 else ", and ".join(said)
+
+
+def _whole_requests(measured: Mapping[str, Measured]) -> str:
+    """Return the rows of all ways that were measured, with each number of clients, as a table."""
+    places = [name.removeprefix("latency: ").rpartition(", ") for name in measured if name.startswith("latency: ")]
+    ways, levels = dict.fromkeys(way for way, _, _ in places), dict.fromkeys(level for _, _, level in places)
+    heads = ["way", *(f"latency, {clients(level)}" for level in levels), f"processor time, {clients(LEVEL)}"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for way in sorted(ways, key=lambda way: list(WAYS).index(way.removesuffix(NEW))):
+        cells = [measured[f"latency: {way}, {level}"].text for level in levels]
+        processor = measured[f"processor: {way}, {LEVEL}"].text
+        if store := measured.get(f"processor: {way}, {LEVEL}: store"):
+            processor += f", and the store's {store.text}"
+        lines.append(f"| {' | '.join([label(way), *cells, processor])} |")
+    return "\n".join(lines)
 
 
 def _result(report: Mapping[str, Any], experiment: str) -> Result:

@@ -1,4 +1,4 @@
-"""The laboratory: the embedded stack, a profile that follows no feed, and the session twin with each of its stores."""
+"""The laboratory: auth, profile, orders, a profile that follows no feed, and the session twin with each store."""
 
 import contextlib
 import http.client
@@ -21,8 +21,8 @@ from signet.service_process import ServiceProcess
 from signet.stack import EmbeddedStack
 
 HOST = "127.0.0.1"
-START_SECONDS = 60.0
-PLAIN, SECOND = "profile-plain", "profile-2"
+START_SECONDS = 180.0
+PLAIN = "profile-plain"
 DEFAULT_TOKEN_LIFE, DEFAULT_LEEWAY = 300, 5
 """Seconds, as the services have them when nobody says otherwise."""
 
@@ -43,9 +43,9 @@ class Laboratory:
     no_store: str | None
     """Why there is no Valkey, if there is none."""
     store_wire: Relay
-    """Between the twin `relayed` and its store."""
+    """Between `twin-valkey-2` and its store."""
     auth_wire: Relay
-    """Between `profile-2` and auth: keys and feed."""
+    """Between profile and auth: keys and feed."""
     data: Path
     token_life: int
     leeway: int
@@ -99,18 +99,18 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
         auth_url = f"http://{HOST}:{auth_wire.port}"
         stack = EmbeddedStack(
             data / "stack",
-            twins={PLAIN: "profile", SECOND: "profile"},
+            twins={PLAIN: "profile"},
+            start_seconds=START_SECONDS,
+            without=("gateway",),  # the services themselves are asked
             environment={
                 "auth": shortened | {"SIGNET_ACCESS_TOKEN_LIFE": str(token_life)},
-                "profile": shortened,
-                "orders": shortened,
-                PLAIN: shortened | {"SIGNET_REVOCATIONS_MODE": "plain"},
-                SECOND: shortened
+                "profile": shortened
                 | {
                     "SIGNET_JWKS_URI": f"{auth_url}/.well-known/jwks.json",
                     "SIGNET_REVOCATIONS_URL": f"{auth_url}/revocations",
-                    "SIGNET_KEY_SET_FILE": str(data / "second-key-set.json"),
                 },
+                "orders": shortened,
+                PLAIN: shortened | {"SIGNET_REVOCATIONS_MODE": "plain"},
             },
         )
         directory = held.enter_context(DataDirectory(data / "twins"))
@@ -121,7 +121,7 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
         held.enter_context(stack)
         for name, twin in twins.items():
             _wait_until_ready(twin, ports[name])
-        ports |= {name: stack.addresses.ports[name] for name in (*SERVICES, PLAIN, SECOND)}
+        ports |= {name: stack.addresses.ports[name] for name in (*SERVICES, PLAIN)}
         yield Laboratory(
             stack, twins, ports, _ways(ports), store, no_store, store_wire, auth_wire, data, token_life, leeway, quick
         )
@@ -140,8 +140,7 @@ def _twins(
     if store is not None:
         kinds |= {
             "twin-valkey": ("valkey", "valkey", store.url),
-            "twin-valkey-2": ("valkey", "valkey", store.url),
-            "relayed": ("valkey", "valkey", f"redis://{HOST}:{wire.port}/0"),
+            "twin-valkey-2": ("valkey", "valkey", f"redis://{HOST}:{wire.port}/0"),
         }
     ports = dict(zip(kinds, free_ports(len(kinds), host=HOST), strict=True))
     twins = {}
@@ -164,31 +163,16 @@ def _ways(ports: Mapping[str, int]) -> dict[str, Way]:
     def profile(name: str) -> Server:
         return Server(name, ports[name], "/api/profile")
 
-    ways = [
-        Way(
-            "session-memory",
-            "session, in memory",
-            "session",
-            ports["twin-memory"],
-            (profile("twin-memory"),),
-            cookie_of,
-        ),
-        Way("session-sqlite", "session, SQLite", "session", ports["twin-sqlite"], (profile("twin-sqlite"),), cookie_of),
-    ]
+    def of_session(key: str, *servers: str) -> Way:
+        return Way(key, "session", ports[servers[0]], tuple(map(profile, servers)), cookie_of)
+
+    ways = [of_session("session-memory", "twin-memory"), of_session("session-sqlite", "twin-sqlite")]
     if "twin-valkey" in ports:
-        servers = profile("twin-valkey"), profile("twin-valkey-2")
-        ways.append(Way("session-valkey", "session, Valkey", "session", ports["twin-valkey"], servers, cookie_of))
+        ways.append(of_session("session-valkey", "twin-valkey", "twin-valkey-2"))
     orders = Server("orders", ports["orders"], "/api/orders")
     ways += [
-        Way("jwt-plain", "JWT, plain", "jwt", ports["auth"], (profile(PLAIN),), bearer_of),
-        Way(
-            "jwt-followed",
-            "JWT, followed",
-            "jwt",
-            ports["auth"],
-            (profile("profile"), profile(SECOND), orders),
-            bearer_of,
-        ),
+        Way("jwt-plain", "jwt", ports["auth"], (profile(PLAIN),), bearer_of),
+        Way("jwt-followed", "jwt", ports["auth"], (profile("profile"), orders), bearer_of),
     ]
     return {way.key: way for way in ways}
 

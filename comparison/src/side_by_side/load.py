@@ -1,12 +1,13 @@
 """Load on one server: by `wrk` where it is installed, else by a client in this process, the same for every way."""
 
 import asyncio
+import itertools
 import json
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,19 @@ SHARES: Final = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 """Percentiles of latency that are kept."""
 
 _SCRIPT = """
-local question = %s
-request = function() return question end
+local questions, only_once, begun, sent = {%s}, %s, 0, 0
+-- wrk asks for one request more than it sends, at the start: that is the last one, which comes again in its turn.
+request = function()
+  begun = begun + 1
+  return questions[(begun - 2) %% #questions + 1]
+end
+if only_once then
+  -- Once each of them was sent, whoever would send another waits until the end.
+  delay = function()
+    sent = sent + 1
+    return sent > #questions and 3600000 or 0
+  end
+end
 done = function(summary, latency)
   local e = summary.errors
   io.write(string.format('\\n{"requests": %%d, "seconds": %%.6f, "failed": %%d, "latency": [', summary.requests,
@@ -50,22 +62,25 @@ def tool() -> str:
     return "wrk" if shutil.which("wrk") else "a client in Python, on asyncio"
 
 
-def drive(server: Server, credential: Credential, *, clients: int, seconds: int) -> Load:
-    """Ask as fast as so many `clients` can on a connection each, all with the same credential.
+def drive(server: Server, credentials: Sequence[Credential], *, clients: int, seconds: int) -> Load:
+    """Ask as fast as so many `clients` can on a connection each.
 
+    With one credential it is sent again and again; of several each is sent once, and then no more is asked.
     UnexpectedAnswerError when a single request is refused: refusing is cheaper than answering.
     """
-    request = request_bytes("GET", server.path, f"127.0.0.1:{server.port}", credential.headers)
+    host = f"127.0.0.1:{server.port}"
+    requests = [request_bytes("GET", server.path, host, each.headers) for each in credentials]
     if shutil.which("wrk"):
-        return _wrk(server, request, clients=clients, seconds=seconds)
-    return asyncio.run(_asyncio(server, request, clients=clients, seconds=seconds))
+        return _wrk(server, requests, clients=clients, seconds=seconds)
+    return asyncio.run(_asyncio(server, requests, clients=clients, seconds=seconds))
 
 
-def _wrk(server: Server, request: bytes, *, clients: int, seconds: int) -> Load:
-    quoted = '"' + "".join(f"\\{byte:03d}" for byte in request) + '"'
+def _wrk(server: Server, requests: Sequence[bytes], *, clients: int, seconds: int) -> Load:
+    quoted = ", ".join('"' + "".join(f"\\{byte:03d}" for byte in request) + '"' for request in requests)
+    only_once = "true" if len(requests) > 1 else "false"
     with tempfile.TemporaryDirectory(prefix="signet-load-") as folder:
         script = Path(folder) / "load.lua"
-        script.write_text(_SCRIPT % (quoted, ", ".join(map(str, SHARES))))
+        script.write_text(_SCRIPT % (quoted, only_once, ", ".join(map(str, SHARES))))
         done = subprocess.run(  # noqa: S603 -- towards a process of our own on loopback
             ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "-s", script, f"http://127.0.0.1:{server.port}"],  # noqa: S607
             capture_output=True,
@@ -76,10 +91,12 @@ def _wrk(server: Server, request: bytes, *, clients: int, seconds: int) -> Load:
     return _checked(said["requests"], said["seconds"], said["failed"], [(share, ms) for share, ms in said["latency"]])
 
 
-async def _asyncio(server: Server, request: bytes, *, clients: int, seconds: int) -> Load:
+async def _asyncio(server: Server, requests: Sequence[bytes], *, clients: int, seconds: int) -> Load:
     began = time.perf_counter()
     until = began + seconds
-    found = await asyncio.gather(*(_client(server, request, until) for _ in range(clients)))
+    # One after the other, whichever client is next.
+    questions = iter(requests) if len(requests) > 1 else itertools.repeat(requests[0])
+    found = await asyncio.gather(*(_client(server, questions, until) for _ in range(clients)))
     took = time.perf_counter() - began
     latencies = sorted(latency for each, _ in found for latency in each)
     failed = sum(failures for _, failures in found)
@@ -87,12 +104,14 @@ async def _asyncio(server: Server, request: bytes, *, clients: int, seconds: int
     return _checked(len(latencies), took, failed, picked)
 
 
-async def _client(server: Server, request: bytes, until: float) -> tuple[list[float], int]:
+async def _client(server: Server, questions: Iterator[bytes], until: float) -> tuple[list[float], int]:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     latencies, failed = [], 0
     try:
-        while (began := time.perf_counter()) < until:
-            writer.write(request)
+        for question in questions:
+            if (began := time.perf_counter()) >= until:
+                break
+            writer.write(question)
             head = await reader.readuntil(b"\r\n\r\n")
             length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
             await reader.readexactly(int(length))

@@ -6,9 +6,9 @@ from html import escape
 
 from side_by_side.result import shown
 
-WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 74, 150, 16, 44
-COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#b9770e")
+WIDTH, HEIGHT = 720, 300
+LEFT, RIGHT, TOP, BOTTOM = 74, 200, 16, 44
+COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#b9770e", "#555555", "#c2528b")
 Points = Sequence[tuple[float, float]]
 
 
@@ -42,7 +42,7 @@ def timelines(accepted_until: Mapping[str, Sequence[tuple[float, int]]], *, acro
     """Draw, for each name, how long its credential was let in and when it was refused, in seconds from log-out."""
     height = TOP + 34 * len(accepted_until) + BOTTOM
     moments = [moment for answers in accepted_until.values() for moment, _ in answers]
-    scale = _Scale([*moments, 0.0], LEFT + 70, WIDTH - 20, logarithmic=False)
+    scale = _Scale([*moments, 0.0], LEFT + 90, WIDTH - 20, logarithmic=False)
     floor = height - BOTTOM
     parts = []
     for place, (name, answers) in enumerate(accepted_until.items()):
@@ -50,7 +50,7 @@ def timelines(accepted_until: Mapping[str, Sequence[tuple[float, int]]], *, acro
         good = [moment for moment, status in answers if status == 200]
         refused = next(moment for moment, status in answers if status != 200)
         width = max(1.5, scale(max(good)) - scale(min(good)))
-        parts.append(_text(LEFT + 60, y + 4, name, anchor="end"))
+        parts.append(_text(LEFT + 80, y + 4, name, anchor="end"))
         parts.append(f'<rect x="{scale(min(good)):.1f}" y="{y - 8}" width="{width:.1f}" height="16" fill="#2e8b57"/>')
         parts.append(f'<circle cx="{scale(refused):.1f}" cy="{y}" r="5" fill="#c0392b"/>')
     parts.append(

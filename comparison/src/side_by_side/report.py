@@ -1,4 +1,7 @@
-"""The report: JSON for programs, and one HTML file for people, which loads nothing."""
+"""The report: JSON for programs, and one HTML file for people, which loads nothing.
+
+`python -m side_by_side.report` computes the table and the page anew from the figures of the committed report.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,9 +9,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from side_by_side.article import Row
+from side_by_side.article import Row, rows
 from side_by_side.plots import lines, timelines
-from side_by_side.result import Result
+from side_by_side.result import Result, shown
+from side_by_side.words import WAYS, label
+from side_by_side.words import clients as number_of
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -22,14 +27,19 @@ _CLASSES = {"as it says": "so", "not so": "not", "not that simple": "simple"}
 
 
 def as_json(
-    results: Mapping[str, Result], rows: Sequence[Row], machine: Mapping[str, str], notes: Sequence[str], *, quick: bool
+    results: Mapping[str, Result],
+    table: Sequence[Row],
+    machine: Mapping[str, str],
+    notes: Sequence[str],
+    *,
+    quick: bool,
 ) -> dict[str, Any]:
     """Return all that was found, as JSON can hold it."""
     return {
         "machine": dict(machine),
         "quick": quick,
         "notes": list(notes),
-        "table": [vars(row) for row in rows],
+        "table": [vars(row) for row in table],
         "experiments": {name: result.as_json() for name, result in results.items()},
     }
 
@@ -52,7 +62,7 @@ def html(document: Mapping[str, Any]) -> str:
             '<!doctype html><html lang="en"><meta charset="utf-8"><title>Sessions and JWTs side by side</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<style>{_STYLE}</style><body><h1>Sessions and JWTs side by side</h1>",
-            "<p>What the article's table says, and what this run measured. No cell is written by hand.</p>",
+            _introduction(experiments["logout"]["measured"]),
             f'<p class="small">{machine}.{" A quick run: fewer rounds, less load." if document["quick"] else ""}</p>',
             f"<ul>{notes}</ul>" if notes else "",
             _table(document["table"]),
@@ -62,6 +72,19 @@ def html(document: Mapping[str, Any]) -> str:
             *(_experiment(name, each) for name, each in experiments.items()),
             "</body></html>\n",
         ]
+    )
+
+
+def _introduction(ways: Mapping[str, Any]) -> str:
+    """Say what is compared, so that nothing else need be read before."""
+    each = "; ".join(f"<b>{escape(WAYS[key].name)}</b>: {escape(WAYS[key].what)}" for key in ways)
+    return (
+        "<p>One small app, in which one registers, logs in and reads one's own profile, and several ways to say at "
+        f"each request who one is. {each}. One logs in at the app for a session and at the issuer (auth) for a "
+        "JWT, which the services profile and orders check. Valkey stands for any server of the Redis protocol; which "
+        "one this run used is below. The table has beside each property what an article on sessions and JWTs says "
+        "(not part of this repository), and what this run measured; each cell and verdict is computed from the figures "
+        "further down. Figures are medians; differences inside the range from lowest to highest mean nothing.</p>"
     )
 
 
@@ -88,14 +111,18 @@ def _row(row: Mapping[str, str]) -> str:
 
 def _plots(experiments: Mapping[str, Any]) -> list[str]:
     figures = []
-    distributions = experiments["request cost"]["facts"]["distribution"]
+    cost = experiments["request cost"]
+    distributions, rounds = cost["facts"]["distribution"], _rounds(cost["measured"])
     for clients in next(iter(distributions.values())):
-        series = {way: [(share, ms) for share, ms in each[clients]] for way, each in distributions.items()}
+        series = {label(way): [(share, ms) for share, ms in each[clients]] for way, each in distributions.items()}
         drawing = lines(series, across="percentile of requests", up="latency, ms", logarithmic=True)
-        figures.append(_figure(drawing, f"Latency of GET /api/profile with {clients} clients, last round."))
-    ends = experiments["logout"]["facts"]["timelines"]
+        figures.append(
+            _figure(drawing, f"Latency of GET /api/profile with {number_of(clients)}: one round of {rounds}, the last.")
+        )
+    ends = {label(way): answers for way, answers in experiments["logout"]["facts"]["timelines"].items()}
     caption = (
-        "After log-out: green while the saved credential is let in by the last server, red when it is first refused."
+        "After log-out, in one of the runs: green while the saved credential is let in by the last server, red when it "
+        "is first refused."
     )
     figures.append(_figure(timelines(ends, across="seconds from log-out"), caption))
     quickly = {way: answers for way, answers in ends.items() if answers[-1][0] < 1}
@@ -103,15 +130,28 @@ def _plots(experiments: Mapping[str, Any]) -> list[str]:
         drawing = timelines(quickly, across="seconds from log-out")
         figures.append(_figure(drawing, "The same, without those that wait for expiry."))
     stored = experiments["stored state"]["facts"]
-    names = {"session-memory": "session, memory", "session-valkey": "session, Valkey", "jwt-ended": "JWT: ended logins"}
-    megabytes = {names[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["growth"].items()}
-    beyond = {names[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["simulated"].items()}
-    drawing = lines(megabytes, across="users", up="MB at the servers", simulated=beyond)
+    megabytes = {_STATE[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["growth"].items()}
+    beyond = {_STATE[way]: [(users, size / 1e6) for users, size in each] for way, each in stored["simulated"].items()}
+    drawing = lines(megabytes, across="users", up="MB", simulated=beyond)
     caption = (
-        "State by the number of logged-in users; for JWTs, if all of them had just logged out, the most there can be. "
-        "Dots are measured, dashed lines are a straight continuation: simulated."
+        "What is kept, by the number of logged-in users. Of JWTs the issuer keeps each login, servers that check them "
+        "nothing, and those that follow the feed what has ended, drawn as if all users had just logged out: the most "
+        "there can be. Dots are measured, dashed lines are a straight continuation: simulated."
     )
     return [*figures, _figure(drawing, caption)]
+
+
+_STATE = {
+    "session-memory": "sessions in memory",
+    "session-sqlite": "sessions in SQLite",
+    "session-valkey": "sessions in Valkey",
+    "jwt: auth": "JWT: logins at the issuer",
+    "jwt-ended": "JWT: ended logins, followed",
+}
+
+
+def _rounds(measured: Mapping[str, Any]) -> int:
+    return max(len(each["values"]) for name, each in measured.items() if name.startswith("latency"))
 
 
 def _figure(drawing: str, caption: str) -> str:
@@ -120,8 +160,8 @@ def _figure(drawing: str, caption: str) -> str:
 
 def _experiment(name: str, experiment: Mapping[str, Any]) -> str:
     from_all = "".join(
-        f"<tr><th>{escape(what)}</th>"
-        + "".join(f'<td class="number">{each[part]:,.3f}</td>' for part in ("median", "low", "high"))
+        f"<tr><th>{escape(label(what))}</th>"
+        + "".join(f'<td class="number">{shown(each[part])}</td>' for part in ("median", "low", "high"))
         + f'<td>{escape(each["unit"])}</td><td class="number">{len(each["values"])}</td></tr>'
         for what, each in experiment["measured"].items()
     )
@@ -131,3 +171,15 @@ def _experiment(name: str, experiment: Mapping[str, Any]) -> str:
         "<table><thead><tr><th></th><th>median</th><th>lowest</th><th>highest</th><th>unit</th><th>values</th></tr></thead>"
         f"<tbody>{from_all}</tbody></table>"
     )
+
+
+def main() -> None:
+    """Write table and page anew in the current checkout: what was measured stays as it is."""
+    folder = Path("comparison")
+    document = json.loads((folder / "report.json").read_text("utf-8"))
+    results = {name: Result.from_json(name, each) for name, each in document["experiments"].items()}
+    write(folder, "report", document | {"table": [vars(row) for row in rows(results)]})
+
+
+if __name__ == "__main__":
+    main()

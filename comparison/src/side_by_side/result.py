@@ -1,9 +1,10 @@
 """What an experiment says: a claim, how it was examined, and measured values with their unit and spread."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,18 @@ class Result:
         }
 
 
+def compared(one: Measured, other: Measured) -> Literal["more", "less", "the same"]:
+    """Say how one quantity is beside another: the same where their spreads meet, or are less than a tenth apart."""
+    if min(one.values) > 1.1 * max(other.values):
+        return "more"
+    return "less" if 1.1 * max(one.values) < min(other.values) else "the same"
+
+
 def shown(value: float) -> str:
-    """Write a number for people: three digits that count, no exponent."""
+    """Write a number for people: two digits that count, of what is 100 or more the whole number, no exponent."""
     if value == 0:
         return "0"
-    if abs(value) >= 100:
+    if abs(value) >= 10:
         return f"{value:,.0f}"
-    digits = 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits if abs(value) >= 1 else 3}f}".rstrip("0").rstrip(".")
+    digits = 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")

@@ -56,7 +56,6 @@ class Way:
     """One way: who makes credentials, which servers check them, and how a client sends one."""
 
     key: str
-    name: str
     kind: Literal["session", "jwt"]
     desk: int
     """The port where one registers, logs in and logs out."""
@@ -74,6 +73,10 @@ class Way:
         """Log in, and return what the client keeps."""
         body = {"email": person.email, "password": person.password}
         return self.read(_must(ask_once(self.desk, "POST", "/login", {"User-Agent": device}, body=body)))
+
+    def renew(self, credential: Credential) -> Credential:
+        """Get the next token of a login, by what the client keeps besides the present one."""
+        return self.read(_must(ask_once(self.desk, "POST", "/refresh", body={"refresh_token": credential.renewal})))
 
     def log_out(self, credential: Credential) -> None:
         """Log out; returns when that was acknowledged."""

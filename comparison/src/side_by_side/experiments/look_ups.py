@@ -3,7 +3,7 @@
 import time
 
 from side_by_side.exchange import Exchange
-from side_by_side.laboratory import SECOND, Laboratory
+from side_by_side.laboratory import Laboratory
 from side_by_side.relay import Relay
 from side_by_side.result import Measured, Result
 from side_by_side.ways import Credential, Server
@@ -26,12 +26,12 @@ def measure(lab: Laboratory) -> Result:
     asked: list[float] = []
     for _ in range(rounds):
         credential = followed.log_in(person)
-        asked.append(_asked(lab.auth_wire, Server(SECOND, lab.ports[SECOND], "/api/profile"), credential, requests))
+        asked.append(_asked(lab.auth_wire, followed.servers[0], credential, requests))
     measured["jwt-followed"] = Measured.of("per request", asked)
     if "session-valkey" in lab.ways:
         way = lab.ways["session-valkey"]
         credential = way.log_in(way.register())
-        server = Server("relayed", lab.ports["relayed"], "/api/profile")
+        server = Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")
         counts = [_asked(lab.store_wire, server, credential, requests) for _ in range(rounds)]
         measured["session-valkey"] = Measured.of("per request", counts)
     return Result(NAME, CLAIM, PROCEDURE, measured, {"requests": requests * rounds})

@@ -21,7 +21,7 @@ def measure(lab: Laboratory) -> Result:
     measured: dict[str, Measured] = {}
     statuses: dict[str, list[int]] = {}
     if "session-valkey" in lab.ways:
-        way, server = lab.ways["session-valkey"], Server("relayed", lab.ports["relayed"], "/api/profile")
+        way, server = lab.ways["session-valkey"], Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")
         person = way.register()
         credential = way.log_in(person)
         body = {"email": person.email, "password": person.password}

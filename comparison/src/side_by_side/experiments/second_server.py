@@ -8,8 +8,8 @@ NAME = "second server"
 CLAIM = "Sessions need a store that all servers share; a JWT is good wherever the issuer's public keys are."
 PROCEDURE = (
     "People log in once and go to every other server. For sessions in memory, that is a second server of the same "
-    "app with a store of its own; for those in Valkey, one with the same store; for JWTs, further processes of "
-    "profile, and orders, which share no store with anyone."
+    "app with a store of its own; for those in Valkey, one with the same store; for JWTs, "
+    "another process of profile and another service, orders, which share no store with it."
 )
 LOGINS = 3
 
@@ -19,7 +19,7 @@ def measure(lab: Laboratory) -> Result:
     others = {
         "session-memory": [Server("twin-sqlite", lab.ports["twin-sqlite"], "/api/profile")],
         "session-valkey": [Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")],
-        "jwt-plain": [Server(name, lab.ports[name], "/api/profile") for name in ("profile", "profile-2")],
+        "jwt-plain": list(lab.ways["jwt-followed"].servers),
         "jwt-followed": list(lab.ways["jwt-followed"].servers[1:]),
     }
     measured = {}

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import sqlite3
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import redis
@@ -35,7 +35,7 @@ REACH = 100_000
 
 def measure(lab: Laboratory) -> Result:
     """Measure bytes per login at servers and clients."""
-    logins, sizes = (8, (500, 2000)) if lab.quick else (20, (1000, 2000, 5000))
+    logins, sizes = (6, (500, 2000)) if lab.quick else (20, (1000, 2000, 5000))
     measured: dict[str, Measured] = {}
     growth: dict[str, list[tuple[int, float]]] = {"session-memory": [(size, _in_memory(size)) for size in sizes]}
     if lab.store is not None:
@@ -45,11 +45,14 @@ def measure(lab: Laboratory) -> Result:
         measured[f"{name}: server"] = Measured.of("B", [total / size for size, total in points])
     sqlite, auth = lab.ways["session-sqlite"], lab.ways["jwt-followed"]
     at_auth, at_profile = lab.stack.data.database("auth"), lab.stack.data.database("profile")
-    measured["session-sqlite: server"] = Measured.of(
-        "B", [_per_login(lab, sqlite, lab.data / "twins" / "sqlite.db", logins)]
-    )
-    measured["jwt: auth"] = Measured.of("B", [_per_login(lab, auth, at_auth, logins)])
-    measured["jwt: server"] = Measured.of("B", [_per_login(lab, auth, at_profile, logins)])
+    at_twin = lab.data / "twins" / "sqlite.db"
+    (of_sessions,) = _per_login(lab, sqlite, (at_twin,), logins)
+    of_auth, of_profile = _per_login(lab, auth, (at_auth, at_profile), logins)
+    measured["session-sqlite: server"] = Measured.of("B", [of_sessions])
+    measured["jwt: auth"] = Measured.of("B", [of_auth])
+    measured["jwt: server"] = Measured.of("B", [of_profile])
+    growth["session-sqlite"] = [(0, 0.0), (logins, of_sessions * logins)]
+    growth["jwt: auth"] = [(0, 0.0), (logins, of_auth * logins)]
     for way in lab.ways.values():
         person = way.register()
         kept = [way.log_in(person) for _ in range(2)]
@@ -60,22 +63,23 @@ def measure(lab: Laboratory) -> Result:
     facts = {
         "growth": {name: [list(point) for point in points] for name, points in growth.items()},
         "simulated": {
-            name: [[n, start + slope * n] for n in (sizes[-1], REACH)] for name, (start, slope) in lines.items()
+            name: [[n, start + slope * n] for n in (growth[name][-1][0], REACH)]
+            for name, (start, slope) in lines.items()
         },
     }
     return Result(NAME, CLAIM, PROCEDURE, measured, facts)
 
 
-def _per_login(lab: Laboratory, way: Way, database: Path, logins: int) -> float:
-    """Return by how many bytes a database grows with a login whose credential is used at every server."""
+def _per_login(lab: Laboratory, way: Way, databases: Sequence[Path], logins: int) -> list[float]:
+    """Return by how many bytes each database grows with a login whose credential is used at every server."""
     person = way.register()
     way.use(way.log_in(person))
-    before = _compacted(database, lab.data)
+    before = [_compacted(database, lab.data) for database in databases]
     for _ in range(logins):
         credential = way.log_in(person)
         for server in way.servers:
             way.use(credential, server)
-    return (_compacted(database, lab.data) - before) / logins
+    return [(_compacted(each, lab.data) - old) / logins for each, old in zip(databases, before, strict=True)]
 
 
 def _compacted(database: Path, folder: Path) -> int:
