@@ -12,12 +12,15 @@ from signet.signals import ENDING, Interrupted, interruptible, undisturbed
 @pytest.mark.parametrize("number", ENDING)
 def test_only_the_first_signal_interrupts(number: signal.Signals) -> None:
     """A second Ctrl-C does not break off the end that the first one began; afterwards all is as before."""
-    before = signal.getsignal(number)
-    with interruptible():
-        with pytest.raises(Interrupted):
+    found = signal.signal(number, signal.SIG_DFL)  # under nohup, SIGHUP is ignored, and stays so
+    try:
+        with interruptible():
+            with pytest.raises(Interrupted):
+                os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)
-        os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, found)
 
 
 def test_a_clean_up_is_finished_before_a_signal_counts() -> None:
