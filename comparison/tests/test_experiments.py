@@ -105,7 +105,7 @@ def test_a_token_that_is_new_costs_its_check(lab: Laboratory) -> None:
         if places[0] in cost:
             break
     else:
-        pytest.skip("too few tokens could be made: the machine is too busy")
+        pytest.fail("in three tries, too few tokens could be made for a measurement")
     assert cost[places[0]].median > 1.2 * cost[places[1]].median
 
 
