@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.peers.installation import HERE, debian_program
 from benchmarks.servers import Missing
 
-_OURS = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "cryptography", "aiohttp", "pydantic", "sqlalchemy")
+_OURS = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "cryptography", "pydantic", "sqlalchemy")
 _VERSION = re.compile(r"\d+(\.\d+)+")
 
 

@@ -31,8 +31,6 @@ from side_by_side.result import Result
 from side_by_side.store_server import StoreServer
 from side_by_side.ways import ExpiredError, Server
 
-pytestmark = pytest.mark.xdist_group("embedded")  # one laboratory is enough
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
