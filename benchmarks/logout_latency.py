@@ -29,6 +29,10 @@ GIVE_UP = 5.0
 KEY_MADE_WITHIN = 6.0
 """Seconds in which auth has another key at hand, as it does between two kill switches in life."""
 
+REFUSALS = {"login_ended", "key_revoked", "unknown_kid"}
+"""Reasons that end a token. A worker that fetches the key set to verify the feed's answer may find a key gone from it a
+moment before it has read in that answer that the key is revoked: it says that there is no such key, and refuses."""
+
 Ending = Callable[["Scene"], Awaitable[str]]
 
 
@@ -38,6 +42,7 @@ class Scene:
     def __init__(self, door: Door, administrator: Person) -> None:
         self.door = door
         self.administrator = administrator
+        self.compromised: set[str] = set()
         self.acknowledged = 0.0
         self.watching = asyncio.Event()
 
@@ -94,6 +99,7 @@ async def compromised_key(scene: Scene) -> str:
     """Have an administrator declare the key compromised that signed the token."""
     token = (await scene.door.log_in(await scene.door.register()))["access_token"]
     kid = taken_apart(token).header["kid"]
+    scene.compromised.add(kid)
     return await scene.end(token, "POST", f"/admin/keys/{kid}/compromise", by=await scene.administrators_token())
 
 
@@ -169,7 +175,7 @@ async def _first_refusal(scene: Scene, connection: Connection, path: str, *, del
     while time.perf_counter() - began < GIVE_UP:
         reply = await connection.ask("GET", path, token=scene.token)
         heard = time.perf_counter()
-        if reply.status == 401 and reply.json()["reason"] in {"login_ended", "key_revoked"}:
+        if reply.status == 401 and reply.json()["reason"] in REFUSALS:
             if not accepted:
                 raise RuntimeError("a worker refused a token before it was used there once")
             return heard
@@ -195,6 +201,7 @@ async def _steadily(port: int, path: str, token: str, *, every: float) -> None:
         for number in itertools.count(1):
             reply = await connection.ask("GET", path, token=token)
             # Their key may be the compromised one; nothing else may happen to somebody whose login goes on.
-            if reply.status != 200 and b"key_revoked" not in reply.body:
+            theirs = reply.status == 401 and reply.json()["reason"] in REFUSALS - {"login_ended"}
+            if reply.status != 200 and not (theirs and taken_apart(token).header["kid"] in scene.compromised):
                 raise RuntimeError(f"somebody else was answered {reply.status}: {reply.body.decode(errors='replace')}")
             await asyncio.sleep(max(0.0, began + number * every - time.perf_counter()))
