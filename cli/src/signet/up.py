@@ -28,6 +28,9 @@ curl -sS --fail-with-body {url}/api/profile \\
 """
 """What to try first; `{url}` is the door. They are those of the README."""
 
+_SHOWN = {"SIGNET_SERVER_TIMING": "true"}
+"""What every process is told besides, because whoever runs this wants to see how the system works."""
+
 
 def up(console: Console, *, port: int, data: Path) -> None:
     """Run the stack until a signal asks it to end.
@@ -37,7 +40,7 @@ def up(console: Console, *, port: int, data: Path) -> None:
     with interruptible():
         try:
             console.print(f"Starting {', '.join(SERVICES[:-1])} and the {SERVICES[-1]} …", highlight=False)
-            with EmbeddedStack(data, gateway_port=port) as stack:
+            with EmbeddedStack(data, gateway_port=port, environment=dict.fromkeys(SERVICES, _SHOWN)) as stack:
                 _say_what_runs_where(console, stack)
                 try:
                     failure = stack.wait_for_an_end()

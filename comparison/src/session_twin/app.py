@@ -78,7 +78,8 @@ def create_app(
     take_json(app, media_types=profile_service.endpoints.MEDIA_TYPES)
     protect(app, SessionCheck(sessions), public=PUBLIC_ROUTES)
     app.add_middleware(IdFromCookie)
-    observe(app, readiness={"database": database.ready, "sessions": store.ready})
+    timed_as = "session" if settings.server_timing else None
+    observe(app, readiness={"database": database.ready, "sessions": store.ready}, timed_as=timed_as)
     return app
 
 

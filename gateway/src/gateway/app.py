@@ -101,4 +101,4 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     operations = FastAPI(openapi_url=None)
     install_problem_handlers(operations)
     operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
-    return Observed(gateway, metrics), operations
+    return Observed(gateway, metrics, timed_as="gateway" if settings.server_timing else None), operations

@@ -18,6 +18,7 @@ from gateway.response_framing import AnswerHead, BrokenAnswer
 from gateway.upstream_connection import NoAnswer, UpstreamConnection
 from gateway.upstreams import Upstream, UpstreamLimits, problem_of
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
+from service_chassis.server_timing import part
 from service_chassis.tracing import outgoing_headers
 
 _log = structlog.get_logger()
@@ -111,7 +112,9 @@ class _Exchange:
                 await upstream.turns.take(self)
             self._has_turn = True
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
-            await self._answer(*await self._ask(request))
+            with part("upstream"):
+                asked = await self._ask(request)
+            await self._answer(*asked)
         except _ClientLeft:
             return
         except (BrokenAnswer, OSError) as error:

@@ -52,7 +52,7 @@ async def running(issuer: FakeIssuer, values: dict[str, Any], **deviations: obje
 
     take_json(app)
     resource_server.protect(app, public=OPERATIONS_ROUTES)
-    resource_server.observe(app, readiness={})
+    resource_server.observe(app, name="parcels", readiness={})
     headers = {"Authorization": f"Bearer {issuer.token(sid='login-1')}"}
     async with (
         resource_server,
@@ -159,3 +159,18 @@ def test_only_a_plain_one_goes_without_a_feed(values: dict[str, Any], mode: str)
         with pytest.raises(ValidationError, match="only SIGNET_REVOCATIONS_MODE=plain goes without") as refusal:
             ResourceServerSettings(**{**values, "revocations_mode": mode, name: None})
         assert [fault["loc"] for fault in refusal.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_what_verifying_took_is_said_where_that_is_switched_on(
+    issuer: FakeIssuer, values: dict[str, Any], *, shown: bool
+) -> None:
+    """A check is a part of the answer's time: of a good token's, and of a refusal's too."""
+    async with running(issuer, values, server_timing=shown, revocations_mode="plain") as client:
+        await until(client, "GET", (200, "all"))
+        good = await client.get("/parcels")
+        refused = await client.get("/parcels", headers={"Authorization": "Bearer of.bad.news"})
+    assert (good.status_code, refused.status_code) == (200, 401)
+    for each in (good, refused):
+        names = [field.partition(";")[0] for field in each.headers.get("server-timing", "").split(", ")]
+        assert names == (["parcels", "verify"] if shown else [""])

@@ -90,6 +90,19 @@ async def test_the_trace_goes_along(client: httpx.AsyncClient, neighbours: Neigh
         assert request.headers["X-Request-Id"] == "request-7"
 
 
+@ABOUT_THE_NETWORK
+async def test_it_is_said_how_long_each_neighbour_took(
+    settings: Settings, neighbours: Neighbours, start: Start
+) -> None:
+    """Where `Server-Timing` is switched on, placing an order names the exchange and the call to profile, in order."""
+    async with start(create_app(settings.model_copy(update={"server_timing": True}), network=neighbours)) as client:
+        timing = (await client.post("/api/orders", json=LAMP)).headers["server-timing"]
+        neighbours.auth = "down"
+        without = (await client.post("/api/orders", json=LAMP)).headers["server-timing"]
+    assert [each.partition(";")[0] for each in timing.split(", ")] == ["orders", "verify", "exchange", "profile"]
+    assert [each.partition(";")[0] for each in without.split(", ")] == ["orders", "verify", "exchange"]
+
+
 async def test_an_order_keeps_its_address(client: httpx.AsyncClient, neighbours: Neighbours) -> None:
     """Moving house moves no parcel, unless its owner says so."""
     order = await place(client)

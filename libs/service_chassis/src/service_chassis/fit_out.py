@@ -35,13 +35,17 @@ def take_json(
 
 
 def observe(
-    app: FastAPI, *, readiness: Mapping[str, ReadinessCheck], about: Mapping[str, Summary] | None = None
+    app: FastAPI,
+    *,
+    readiness: Mapping[str, ReadinessCheck],
+    about: Mapping[str, Summary] | None = None,
+    timed_as: str | None = None,
 ) -> Metrics:
     """Add the outer layer: probes, metrics, traces, the last answer to errors. Call it after verification is added.
 
-    `about`: what `/readyz` says besides, under names of its own.
+    `about`: what `/readyz` says besides, under names of its own. `timed_as`: as what answers say how long they took.
     """
     metrics = Metrics()
     app.include_router(operations_router(metrics, readiness, about or {}))
-    app.add_middleware(Observed, metrics=metrics)
+    app.add_middleware(Observed, metrics=metrics, timed_as=timed_as)
     return metrics

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_chassis.operations import Metrics
 from service_chassis.problems import Problem, logged_response, problem_response
+from service_chassis.server_timing import Timing, current_timing
 from service_chassis.tracing import current_trace, trace_of
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -21,13 +22,15 @@ class Observed:
     The request's id and its trace are in every log line written while it is served; the answer carries `X-Request-Id`,
     and `tracing.outgoing_headers` hands both to whatever is called on the way. Requests are counted and timed by route
     and never by path. An error nobody foresaw is logged with its trace, and answered without it; what other middleware
-    refuses by a Problem, with no handler around it, gets that answer here.
+    refuses by a Problem, with no handler around it, gets that answer here. `timed_as`: the name under which the answer
+    says in `Server-Timing` how long it took, and what of it took how long; None: it does not.
 
     One layer and not one for each of these, and its `send` is no coroutine of its own: every request pays for each.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, timed_as: str | None = None) -> None:
         self._app = app
+        self._timed_as = timed_as
         self._count = metrics.requests.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,16 +42,20 @@ class Observed:
         trace = trace_of(scope["headers"])
         request_id = (b"x-request-id", trace.request_id.encode())
         status = 0
+        timing = None if self._timed_as is None else Timing(self._timed_as, started)
 
         def watching_send(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 fields = [field for field in message.get("headers", ()) if field[0] != b"x-request-id"]
-                message["headers"] = [*fields, request_id]
+                fields.append(request_id)
+                message["headers"] = fields if timing is None else timing.in_one_field(fields)
             return send(message)
 
         reset = current_trace.set(trace)
+        if timing is not None:
+            current_timing.set(timing)
         try:
             await self._app(scope, receive, watching_send)
         except Problem as refusal:

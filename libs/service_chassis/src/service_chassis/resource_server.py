@@ -15,9 +15,10 @@ from pydantic import Field, ValidationInfo, field_validator
 from service_chassis.fit_out import observe
 from service_chassis.followed_revocations import FollowedRevocations
 from service_chassis.operations import ReadinessCheck
+from service_chassis.server_timing import part
 from service_chassis.settings import Seconds, ServiceSettings
-from token_verification import AccessTokenVerifier, RemoteKeySet, RevocationFeed
-from token_verification.fastapi import protect
+from token_verification import AccessToken, AccessTokenVerifier, RemoteKeySet, RevocationFeed
+from token_verification.fastapi import Verifier, protect
 
 
 class ResourceServerSettings(ServiceSettings):
@@ -102,7 +103,8 @@ class ResourceServer:
             wall_clock=clock,
         )
         self._feed = self._feed_of(settings, clock)
-        self._verifier = AccessTokenVerifier(
+        self._server_timing = settings.server_timing
+        verifier = AccessTokenVerifier(
             issuer=settings.issuer,
             audience=settings.audience,
             key_set=self._key_set,
@@ -111,6 +113,7 @@ class ResourceServer:
             max_life=settings.max_token_life,
             clock=clock,
         )
+        self._verifier: Verifier = _MeasuredVerifier(verifier) if settings.server_timing else verifier
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -133,13 +136,17 @@ class ResourceServer:
         """Deny every request to the application that has no good token, but for the routes that are public."""
         protect(app, self._verifier, public=public)
 
-    def observe(self, app: FastAPI, *, readiness: Mapping[str, ReadinessCheck]) -> None:
-        """Add the outer layer, with what verifying needs among the checks: call it after `protect`."""
+    def observe(self, app: FastAPI, *, name: str, readiness: Mapping[str, ReadinessCheck]) -> None:
+        """Add the outer layer, with what verifying needs among the checks: call it after `protect`.
+
+        `name`: of the service, as `Server-Timing` says it where that is switched on.
+        """
         followed = FollowedRevocations(self._feed)
         checks = dict(readiness) | {"keys": self._key_set.ready}
         if self._feed is not None:
             checks["revocations"] = self._feed.ready
-        metrics = observe(app, readiness=checks, about={"revocations": followed.summary})
+        timed_as = name if self._server_timing else None
+        metrics = observe(app, readiness=checks, about={"revocations": followed.summary}, timed_as=timed_as)
         metrics.registry.register(followed)
 
     def _feed_of(self, settings: ResourceServerSettings, clock: Callable[[], float]) -> RevocationFeed | None:
@@ -162,3 +169,15 @@ class ResourceServer:
             max_age=settings.revocations_max_age,
             wall_clock=clock,
         )
+
+
+class _MeasuredVerifier:
+    """A verifier whose work is a part of `Server-Timing`, named `verify`."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    async def verify(self, token: str, *, changes_state: bool = True) -> AccessToken:
+        """Do what the verifier does."""
+        with part("verify"):
+            return await self._verifier.verify(token, changes_state=changes_state)

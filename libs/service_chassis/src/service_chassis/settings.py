@@ -30,6 +30,8 @@ class ProcessSettings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """How many processes serve. One core is worth one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    server_timing: bool = False
+    """Whether each answer says in `Server-Timing` what its time was spent on."""
 
 
 class DatabaseSettings(BaseSettings):

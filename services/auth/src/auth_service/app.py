@@ -191,6 +191,7 @@ def create_app(
     metrics = observe(
         app,
         readiness={"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready},
+        timed_as="auth" if settings.server_timing else None,
     )
     metrics.registry.register(FeedFigures(feed, news))
     return app

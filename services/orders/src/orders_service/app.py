@@ -96,5 +96,5 @@ def create_app(
     app.include_router(client_key_router(client_key, max_age=settings.client_key_set_max_age))
     take_json(app)
     resource_server.protect(app, public=PUBLIC_ROUTES)
-    resource_server.observe(app, readiness={"database": database.ready, "client_key": client_key.ready})
+    resource_server.observe(app, name="orders", readiness={"database": database.ready, "client_key": client_key.ready})
     return app

@@ -9,6 +9,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from orders_service.orders import Delivery, DeliveryAddress
+from service_chassis.server_timing import part
 from token_verification import AccessToken
 from token_verification.errors import Reason
 from token_verification.token_exchange import ExchangeRefused, ExchangeUnavailable
@@ -97,8 +98,11 @@ class DeliveryAddresses:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._deadline):
-                narrowed = await self._exchange.exchange(token, self._resource, SCOPE)
-                on_file = _on_file(caller, await self._ask(narrowed))
+                with part("exchange"):
+                    narrowed = await self._exchange.exchange(token, self._resource, SCOPE)
+                with part("profile"):
+                    answer = await self._ask(narrowed)
+                on_file = _on_file(caller, answer)
         except ExchangeRefused as refusal:
             if refusal.error == "invalid_scope":
                 raise AddressNotPermitted(None) from None

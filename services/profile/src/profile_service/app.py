@@ -56,5 +56,5 @@ def create_app(
     serve_directly(app, endpoints.read_own_profile)
     take_json(app, media_types=endpoints.MEDIA_TYPES)
     resource_server.protect(app, public=PUBLIC_ROUTES)
-    resource_server.observe(app, readiness={"database": database.ready})
+    resource_server.observe(app, name="profile", readiness={"database": database.ready})
     return app
