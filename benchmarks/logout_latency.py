@@ -192,10 +192,10 @@ async def _load(scene: Scene, ports: Sequence[tuple[int, str]]) -> None:
     places = [place for place in ports for _ in range(WORKERS)]
     async with asyncio.TaskGroup() as tasks:
         for port, path in places:
-            tasks.create_task(_steadily(port, path, token, every=len(places) / REQUESTS_PER_SECOND))
+            tasks.create_task(_steadily(scene, port, path, token, every=len(places) / REQUESTS_PER_SECOND))
 
 
-async def _steadily(port: int, path: str, token: str, *, every: float) -> None:
+async def _steadily(scene: Scene, port: int, path: str, token: str, *, every: float) -> None:
     async with Connection(HOST, port) as connection:
         began = time.perf_counter()
         for number in itertools.count(1):
