@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,10 @@ from sqlalchemy import Engine, event
 from tests.postgresql_plugin import on_one_database
 
 from auth_service.first_administrator import create_first_administrator
-from auth_service.passwords import Passwords, argon2id
+from auth_service.passwords import LONGEST_WAIT, Overloaded, Passwords, argon2id
 from auth_service.scopes import RESOURCES
 from token_verification import AccessTokenVerifier, InvalidToken, StaticKeySet
+from token_verification.testing import FakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,6 +165,33 @@ def test_nobodys_password_opens_nothing() -> None:
     passwords._nobodys_hash = passwords.hash(PASSWORD)
     assert not passwords.verify(PASSWORD, None)
     assert passwords.verify(PASSWORD, passwords._nobodys_hash)
+
+
+@pytest.mark.parametrize(("waited", "done"), [(LONGEST_WAIT, ["hashed"]), (LONGEST_WAIT + 0.01, [])])
+async def test_nothing_is_hashed_for_somebody_who_has_waited_too_long(waited: float, done: list[str]) -> None:
+    """Work that cannot begin in time is refused, and not done: whoever asked for it was told to come back."""
+    clock = FakeClock()
+    passwords = Passwords(threads=1, queue=1, clock=clock)
+    free, hashed = threading.Event(), list[str]()
+    busy = asyncio.ensure_future(passwords.run(lambda: free.wait(10)))
+    waiting = asyncio.ensure_future(passwords.run(lambda: hashed.append("hashed")))
+    await clock.advance(waited)
+    free.set()
+    assert await busy
+    (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+    assert hashed == done
+    assert (outcome is None) == bool(done)
+    assert done or isinstance(outcome, Overloaded)
+    passwords.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+async def test_hashing_stands_back_behind_everything_else() -> None:
+    """The threads that hash are nicer than the one that answers."""
+    passwords = Passwords(threads=1, queue=0)
+    nicer = await passwords.run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
+    assert nicer == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+    passwords.close()
 
 
 async def test_a_scope_one_cannot_have_tells_no_password_from_another(auth: Auth) -> None:

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import os
 import secrets
+import sys
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +24,10 @@ SHORTEST = 8
 LONGEST = 128
 """In characters: code points of the normalised password. [NIST SP 800-63B section 3.1.1.2]"""
 
+LONGEST_WAIT = 1.5
+"""Seconds for which a request may wait for a hashing thread: whoever asked through the gateway is answered before that
+gives up, and no thread works for somebody who has left."""
+
 _COMMON = common_passwords(shortest=SHORTEST)
 
 
@@ -32,7 +39,7 @@ class UnacceptablePassword(Problem):
 
 
 class Overloaded(Unavailable):
-    """Every hashing thread is busy and the queue is full."""
+    """Every hashing thread is busy, and the queue is full or too slow."""
 
     def __init__(self) -> None:
         super().__init__("overloaded", "Too many people are logging in at this moment.", retry_after=1)
@@ -69,12 +76,20 @@ class Passwords:
     """Hashes and verifies on a few threads of their own, with a bounded queue before them.
 
     `place` is taken before a request costs anything, `run` is where the work is done; `hash` and `verify` are that
-    work and run inside it.
+    work and run inside it. `clock` is monotonic, in seconds.
     """
 
-    def __init__(self, *, threads: int, queue: int, hasher: PasswordHasher | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int,
+        queue: int,
+        hasher: PasswordHasher | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._hasher = hasher or argon2id()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
+        self._clock = clock
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing", initializer=_give_way)
         self._places = threads + queue
         self._taken = 0
 
@@ -90,8 +105,18 @@ class Passwords:
             self._taken -= 1
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
-        """Do work on a hashing thread, and nothing in the event loop."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        """Do work on a hashing thread, and nothing in the event loop.
+
+        Raises Overloaded when it could not begin within `LONGEST_WAIT`.
+        """
+        asked = self._clock()
+
+        def begin() -> _Result:
+            if self._clock() - asked > LONGEST_WAIT:
+                raise Overloaded
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, begin)
 
     def hash(self, password: str) -> str:
         """Return an encoded hash with a fresh salt."""
@@ -121,6 +146,15 @@ class Passwords:
     def close(self) -> None:
         """End the threads."""
         self._executor.shutdown(cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Have this thread stand back behind everything else that wants a core: a flood of logins is not to slow the rest.
+
+    On Linux each thread has a niceness of its own; elsewhere this would be the whole process's.
+    """
+    if sys.platform == "linux":
+        os.nice(10)
 
 
 def _normalised(password: str) -> str:
