@@ -3,15 +3,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli comparison
-PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway
+PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway signet-comparison:comparison
 
 .PHONY: help up demo test check lint bench compare system lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-up: .venv/.ready ## Run the four services on loopback; the door is http://localhost:8080
-	@$(BIN)/signet up
+up: .venv/.ready ## Run the four services; the door is http://localhost:8080. LABORATORY=1: and what they are compared with
+	@$(BIN)/signet up $(if $(LABORATORY),--laboratory)
 
 demo: .venv/.ready ## Start a fresh system and let it tell its story with real requests
 	@$(BIN)/signet demo

@@ -60,7 +60,7 @@ def test_each_image_has_a_lock() -> None:
     names = {str(lock.relative_to(ROOT)) for lock in LOCKS}
     images = {
         f"{package}/requirements.lock"
-        for package in ("services/auth", "services/profile", "services/orders", "gateway")
+        for package in ("services/auth", "services/profile", "services/orders", "gateway", "comparison")
     }
     assert names == {"requirements.lock", "build-tools.lock", "benchmarks/peers/requirements.lock"} | images
 

@@ -35,9 +35,16 @@ Data = Annotated[Path, typer.Option(help="Where databases, keys and logs are kep
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the door.")] = 8080,
     data: Data = Path(".signet"),
+    *,
+    laboratory: Annotated[
+        bool,
+        typer.Option(
+            "--laboratory", help="Also run a profile in plain mode and the session twin, for the page that compares."
+        ),
+    ] = False,
 ) -> None:
     """Run auth, profile, orders and the gateway on loopback, until Ctrl-C."""
-    run_up(Console(), port=port, data=data)
+    run_up(Console(), port=port, data=data, laboratory=laboratory)
 
 
 @app.command()

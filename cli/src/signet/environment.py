@@ -10,7 +10,25 @@ from signet.data_directory import DataDirectory
 SERVICES = ("auth", "profile", "orders", "gateway")
 """The processes of a stack, in the order in which they are named to people."""
 
-MODULES = {"auth": "auth_service", "profile": "profile_service", "orders": "orders_service", "gateway": "gateway"}
+PLAIN, SESSION_TWIN = "plain-profile", "session-twin"
+"""The processes of the laboratory."""
+
+MODULES = {
+    "auth": "auth_service",
+    "profile": "profile_service",
+    "orders": "orders_service",
+    "gateway": "gateway",
+    SESSION_TWIN: "session_twin",
+}
+
+_UPSTREAMS = {
+    "SIGNET_AUTH_URL": "auth",
+    "SIGNET_PROFILE_URL": "profile",
+    "SIGNET_ORDERS_URL": "orders",
+    "SIGNET_PLAIN_URL": PLAIN,
+    "SIGNET_SESSION_TWIN_URL": SESSION_TWIN,
+}
+"""Whom the gateway is told of, if they run."""
 
 _INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -51,10 +69,15 @@ def environment_of(
         "SIGNET_LOG_LEVEL": "INFO",
     }
     if service == "gateway":
-        own |= {f"SIGNET_{name.upper()}_URL": addresses.internal_url(name) for name in ("auth", "profile", "orders")}
+        own |= {
+            setting: addresses.internal_url(name) for setting, name in _UPSTREAMS.items() if name in addresses.ports
+        }
         own["SIGNET_OPERATIONS_PORT"] = str(addresses.operations_port)
         return inherited | own
     own["DATABASE_URL"] = f"sqlite+aiosqlite:///{data.database(service)}"
+    if service == SESSION_TWIN:
+        own["SIGNET_SESSION_STORE"] = "sqlite"
+        return inherited | own
     own["SIGNET_ISSUER"] = addresses.issuer
     if service in {"auth", "orders"}:
         own["SIGNET_KEY_ENCRYPTION_KEY_FILE"] = str(data.key_encryption_key(service))

@@ -94,6 +94,10 @@ class EmbeddedStack:
         """Return the internal base URL of a service; for "gateway", that of its operations listener."""
         return self.addresses.internal_url(name)
 
+    def service_of(self, name: str) -> str:
+        """Return which service a process is one of: its own name, but for a twin's."""
+        return self._services[name]
+
     def process(self, name: str) -> subprocess.Popen[bytes]:
         """Return the process of a service, running or ended."""
         return self._processes[name].popen

@@ -1,10 +1,12 @@
 """`signet up`: the system runs here, in sight, until somebody ends it or something ends by itself."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from signet import laboratory as the_laboratory
 from signet.environment import SERVICES
 from signet.signals import Interrupted, interruptible
 from signet.stack import EmbeddedStack
@@ -32,16 +34,22 @@ _SHOWN = {"SIGNET_SERVER_TIMING": "true"}
 """What every process is told besides, because whoever runs this wants to see how the system works."""
 
 
-def up(console: Console, *, port: int, data: Path) -> None:
-    """Run the stack until a signal asks it to end.
+def up(console: Console, *, port: int, data: Path, laboratory: bool = False) -> None:
+    """Run the stack until a signal asks it to end, with the laboratory beside it if that is wanted.
 
     Raises Failure when it cannot start, and when one of its processes ends by itself.
     """
     with interruptible():
         try:
-            console.print(f"Starting {', '.join(SERVICES[:-1])} and the {SERVICES[-1]} …", highlight=False)
-            with EmbeddedStack(data, gateway_port=port, environment=dict.fromkeys(SERVICES, _SHOWN)) as stack:
-                _say_what_runs_where(console, stack)
+            twins = {}
+            if laboratory:
+                the_laboratory.require_installed()
+                twins = the_laboratory.TWINS
+            console.print(f"Starting {', '.join([*SERVICES[:-1], *twins])} and the {SERVICES[-1]} …", highlight=False)
+            names = (*SERVICES, *twins)
+            environment = {name: _SHOWN | the_laboratory.ENVIRONMENT.get(name, {}) for name in names}
+            with EmbeddedStack(data, gateway_port=port, environment=environment, twins=twins) as stack:
+                _say_what_runs_where(console, stack, names)
                 try:
                     failure = stack.wait_for_an_end()
                 except Interrupted:
@@ -54,13 +62,13 @@ def up(console: Console, *, port: int, data: Path) -> None:
             console.print("Stopped. Accounts, orders and keys are kept.")
 
 
-def _say_what_runs_where(console: Console, stack: EmbeddedStack) -> None:
+def _say_what_runs_where(console: Console, stack: EmbeddedStack, names: Iterable[str]) -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold", box=None, padding=(0, 3, 0, 0))
     for heading in ("service", "address", "pid", "data"):
         table.add_column(heading, overflow="fold")
-    for name in SERVICES:
+    for name in names:
         address = stack.url if name == "gateway" else stack.service_url(name)
-        kept = "none of its own" if name == "gateway" else _short(stack.data.of(name))
+        kept = "none of its own" if name == "gateway" else _short(stack.data.of(stack.service_of(name)))
         table.add_row(name, address, str(stack.process(name).pid), kept)
     console.print()
     console.print(table)

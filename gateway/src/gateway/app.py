@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.docs import Documentation
 from gateway.forwarding import Forwarder, send_problem
+from gateway.laboratory import Laboratory
 from gateway.merged_openapi import MergedOpenAPI
 from gateway.routes import RouteTable
 from gateway.settings import GatewaySettings
@@ -25,11 +26,18 @@ class Gateway:
     """
 
     def __init__(
-        self, routes: RouteTable, origins: Mapping[str, str], limits: UpstreamLimits, *, openapi_seconds: float
+        self,
+        routes: RouteTable,
+        origins: Mapping[str, str],
+        limits: UpstreamLimits,
+        *,
+        openapi_seconds: float,
+        laboratory: Mapping[str, str],
     ) -> None:
         self._routes = routes
         self._upstreams = {name: Upstream(name, origin, limits) for name, origin in origins.items()}
         self._forwarder = Forwarder(limits)
+        self._laboratory = Laboratory(laboratory, limits, self._forwarder) if laboratory else None
         self._documentation = Documentation(
             MergedOpenAPI(self._upstreams, routes, max_age=openapi_seconds, clock=time.monotonic)
         )
@@ -47,6 +55,9 @@ class Gateway:
             raw_path: bytes = scope["raw_path"]
             if self._documentation.has(raw_path):
                 await self._documentation.answer(raw_path, scope, send)
+                return
+            if self._laboratory is not None and self._laboratory.has(raw_path):
+                await self._laboratory.serve(scope, receive, send)
                 return
             upstream = self._upstream(scope, raw_path)
             await self._forwarder.forward(upstream, scope, receive, send)
@@ -74,6 +85,8 @@ class Gateway:
         self._started = False
         for upstream in self._upstreams.values():
             upstream.pool.close()
+        if self._laboratory is not None:
+            self._laboratory.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -96,7 +109,11 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     """
     metrics = Metrics()
     gateway = Gateway(
-        routes or RouteTable(), settings.origins, settings.upstream_limits, openapi_seconds=settings.openapi_seconds
+        routes or RouteTable(),
+        settings.origins,
+        settings.upstream_limits,
+        openapi_seconds=settings.openapi_seconds,
+        laboratory=settings.laboratory,
     )
     operations = FastAPI(openapi_url=None)
     install_problem_handlers(operations)

@@ -105,6 +105,8 @@ class _Exchange:
             fields = upstream_fields(
                 scope["headers"], client=client and client[0], scheme=scope["scheme"], trace=outgoing_headers()
             )
+            if upstream.own_cookie is not None:
+                fields += upstream.own_cookie.inwards(scope["headers"])
             begun = await self._body(fields)
             target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
             request = request_head(scope["method"], target, upstream.authority, fields) + begun
@@ -169,6 +171,8 @@ class _Exchange:
         status, method = head.status, self._scope["method"]
         bodiless = status in _BODILESS
         headers = client_headers(head.fields, bodiless=bodiless, origin=self._upstream.raw_origin)
+        if self._upstream.own_cookie is not None:
+            headers += self._upstream.own_cookie.outwards(head.fields)
         if not self._request_ended:
             headers.append((b"connection", b"close"))
         self._started = True

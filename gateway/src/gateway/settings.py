@@ -31,6 +31,11 @@ class GatewaySettings(ProcessSettings):
     profile_url: Origin
     orders_url: Origin
 
+    plain_url: Origin | None = None
+    """A resource server in plain mode, only for the laboratory."""
+    session_twin_url: Origin | None = None
+    """The session twin, only for the laboratory."""
+
     operations_host: str = "127.0.0.1"
     """Where `/healthz`, `/readyz` and `/metrics` are answered: an internal listener, never the public one."""
     operations_port: Annotated[int, Field(ge=1, le=65535)]
@@ -62,6 +67,12 @@ class GatewaySettings(ProcessSettings):
         """The upstreams' origins by the names that the route table uses."""
         urls = {"auth": self.auth_url, "profile": self.profile_url, "orders": self.orders_url}
         return {name: str(url).rstrip("/") for name, url in urls.items()}
+
+    @property
+    def laboratory(self) -> dict[str, str]:
+        """The origins of what runs for comparison alone, as far as there is any."""
+        urls = {"plain": self.plain_url, "session": self.session_twin_url}
+        return {name: str(url).rstrip("/") for name, url in urls.items() if url is not None}
 
     @property
     def connection_limits(self) -> ConnectionLimits:

@@ -1,9 +1,10 @@
 """The services behind the door, and the pool of connections to them."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from gateway.connection_pool import ConnectionPool
-from gateway.header_rules import request_head
+from gateway.header_rules import RawHeaders, request_head
 from gateway.response_framing import BrokenAnswer
 from gateway.turns import Turns
 from service_chassis.problems import Problem
@@ -46,11 +47,22 @@ class UpstreamLimits:
     bare uvicorn): else calls meet connections that are being closed, and a POST among them cannot be sent again."""
 
 
+class OwnCookie(Protocol):
+    """A cookie that a service has of its own, and that passes the door: no service of the product has any."""
+
+    def inwards(self, headers: RawHeaders) -> list[bytes]:
+        """Return the header lines for the service, of all headers that its client sent."""
+
+    def outwards(self, fields: RawHeaders) -> list[tuple[bytes, bytes]]:
+        """Return the headers for its client, of all that the service answered."""
+
+
 class Upstream:
     """One service: its name, its internal origin such as `http://127.0.0.1:8002`, its connections and its turns."""
 
-    def __init__(self, name: str, origin: str, limits: UpstreamLimits) -> None:
+    def __init__(self, name: str, origin: str, limits: UpstreamLimits, *, own_cookie: OwnCookie | None = None) -> None:
         self.name = name
+        self.own_cookie = own_cookie
         self.origin = origin.rstrip("/")
         self.raw_origin = self.origin.encode()
         self.authority = self.raw_origin.partition(b"://")[2]
