@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.cors import Cors
 from gateway.docs import Documentation
 from gateway.forwarding import Forwarder, send_problem
 from gateway.laboratory import Laboratory
@@ -118,4 +119,5 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     operations = FastAPI(openapi_url=None)
     install_problem_handlers(operations)
     operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
-    return Observed(gateway, metrics, timed_as="gateway" if settings.server_timing else None), operations
+    door: ASGIApp = Cors(gateway, settings.cors_origins) if settings.cors_origins else gateway
+    return Observed(door, metrics, timed_as="gateway" if settings.server_timing else None), operations

@@ -64,7 +64,13 @@ _HOP_BY_HOP: Final = frozenset(
 _OURS: Final = frozenset({b"date", b"server", b"set-cookie", b"x-request-id", b"x-content-type-options"})
 """Response headers that only the gateway writes: services own no cookies, and need not say what they run on."""
 
-_NOT_ANSWERED: Final = _HOP_BY_HOP | _OURS
+_CORS: Final = frozenset(
+    f"access-control-{what}".encode()
+    for what in ("allow-origin", "allow-credentials", "allow-headers", "allow-methods", "expose-headers", "max-age")
+)
+"""Which other origin's page may read an answer is decided in one place, at the door."""
+
+_NOT_ANSWERED: Final = _HOP_BY_HOP | _OURS | _CORS
 
 _HOST = re.compile(rb"[A-Za-z0-9.\-_:\[\]]{1,255}")
 

@@ -1,6 +1,7 @@
 """The gateway's settings, read once from the environment; the prefix is `SIGNET_`."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AnyHttpUrl, Field
 
@@ -17,6 +18,20 @@ def _origin(url: AnyHttpUrl) -> AnyHttpUrl:
 
 Origin = Annotated[AnyHttpUrl, AfterValidator(_origin)]
 """An upstream's internal base URL, such as `http://127.0.0.1:8002`."""
+
+
+def _web_origin(origin: str) -> str:
+    url = urlsplit(origin)
+    standard = {"http": 80, "https": 443}
+    if url.scheme not in standard or f"{url.scheme}://{url.netloc}" != origin or "@" in origin or not url.hostname:
+        raise ValueError("should be an origin: scheme, host and port, and nothing else")
+    if origin != origin.lower() or url.port == standard[url.scheme]:
+        raise ValueError("should be written as browsers do: in lower case, and without the scheme's own port")
+    return origin
+
+
+WebOrigin = Annotated[str, AfterValidator(_web_origin)]
+"""From where a page came, as a browser says it in `Origin`, such as `https://app.example`. [RFC 6454 section 6.2]"""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -35,6 +50,9 @@ class GatewaySettings(ProcessSettings):
     """A resource server in plain mode, only for the laboratory."""
     session_twin_url: Origin | None = None
     """The session twin, only for the laboratory."""
+
+    cors_origins: tuple[WebOrigin, ...] = ()
+    """Whose pages may call with a token and read the answers, besides our own. Never with credentials."""
 
     operations_host: str = "127.0.0.1"
     """Where `/healthz`, `/readyz` and `/metrics` are answered: an internal listener, never the public one."""
