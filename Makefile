@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli comparison
+MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli playground comparison
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway signet-comparison:comparison
 
 .PHONY: help up demo test check lint bench compare system lock clean

@@ -127,6 +127,7 @@ def test_the_door_leads_to_it_after_the_printed_change(
     environment = inherited() | {
         "PYTHONPATH": str(tmp_path / "gateway" / "src"),
         "SIGNET_PORT": str(door),
+        "SIGNET_PUBLIC_URL": f"http://localhost:{door}",
         "SIGNET_OPERATIONS_PORT": str(operations),
         "SIGNET_GREETINGS_URL": greetings,
         **{f"SIGNET_{name.upper()}_URL": issuer.stack.service_url(name) for name in ("auth", "profile", "orders")},

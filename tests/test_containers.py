@@ -72,6 +72,8 @@ def test_images_hold_no_tools(composed: ComposedSystem, service: str) -> None:
     unwanted = ["pip", "uv", "pytest", "hypothesis", "schemathesis", "signet", *others]
     found = composed.inside(service, f"python -c '{FOUND}' {modules[service]} {' '.join(unwanted)}")
     assert found.stdout.split() == [modules[service]], found
+    playground = composed.inside(service, f"python -c '{FOUND}' playground").stdout.split()
+    assert playground == (["playground"] if service == "gateway" else [])
     assert composed.inside(service, "command -v gcc cc g++ make uv pytest git").stdout == ""
 
 

@@ -29,7 +29,7 @@ def test_the_gate_is_a_script() -> None:
     subprocess.run(["bash", "-n", gate], check=True)
     text = gate.read_text("utf-8")
     assert "set -euo pipefail" in text
-    for command in ("STACK=compose POSTGRES=required make test", "make demo"):
+    for command in ("STACK=compose POSTGRES=required BROWSER=required make test", "make demo"):
         assert re.search(rf"^{command}$", text, re.MULTILINE), command
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "`make test`" in readme
@@ -43,6 +43,7 @@ def test_the_workflow_runs_the_same() -> None:
         assert re.search(rf"run: {command}$", text, re.MULTILINE), command
     assert re.search(r"STACK: compose$", text, re.MULTILINE)
     assert re.search(r"POSTGRES: required$", text, re.MULTILINE)
+    assert re.search(r"BROWSER: required$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=[str(lock.relative_to(ROOT)) for lock in LOCKS])

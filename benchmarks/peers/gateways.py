@@ -117,7 +117,12 @@ def signet_gateway(_: Path, behind: int) -> Server:
     """Return Signet's gateway as `signet up` runs it, with one upstream in place of three."""
     port = free_port()
     origins = {f"SIGNET_{name}_URL": f"http://{HOST}:{behind}" for name in ("AUTH", "PROFILE", "ORDERS")}
-    environment = {"SIGNET_HOST": HOST, "SIGNET_PORT": str(port), "SIGNET_OPERATIONS_PORT": str(free_port())}
+    environment = {
+        "SIGNET_HOST": HOST,
+        "SIGNET_PORT": str(port),
+        "SIGNET_PUBLIC_URL": f"http://{HOST}:{port}",
+        "SIGNET_OPERATIONS_PORT": str(free_port()),
+    }
     return Server([sys.executable, "-P", "-m", "gateway"], port, environment | origins)
 
 

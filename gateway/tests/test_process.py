@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gateway.settings import GatewaySettings
 from gateway.testing import closed_port
 
-ORIGINS = dict.fromkeys(("auth_url", "profile_url", "orders_url"), "http://127.0.0.1:9")
+ORIGINS = dict.fromkeys(("public_url", "auth_url", "profile_url", "orders_url"), "http://127.0.0.1:9")
 
 
 def environment(**changes: object) -> dict[str, str]:

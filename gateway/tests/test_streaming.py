@@ -64,6 +64,7 @@ async def process(orders: str) -> AsyncIterator[tuple[int, int]]:
         "PATH": os.defpath,
         "SIGNET_PORT": str(port),
         "SIGNET_OPERATIONS_PORT": str(internal),
+        "SIGNET_PUBLIC_URL": f"http://localhost:{port}",
         "SIGNET_AUTH_URL": nowhere,
         "SIGNET_PROFILE_URL": nowhere,
         "SIGNET_ORDERS_URL": orders,

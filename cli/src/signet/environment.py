@@ -72,6 +72,7 @@ def environment_of(
         own |= {
             setting: addresses.internal_url(name) for setting, name in _UPSTREAMS.items() if name in addresses.ports
         }
+        own["SIGNET_PUBLIC_URL"] = addresses.issuer
         own["SIGNET_OPERATIONS_PORT"] = str(addresses.operations_port)
         return inherited | own
     own["DATABASE_URL"] = f"sqlite+aiosqlite:///{data.database(service)}"

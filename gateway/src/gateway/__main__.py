@@ -10,6 +10,7 @@ import uvloop
 
 from gateway.app import create_app
 from gateway.http_protocol import guarded_protocol
+from gateway.security_headers import for_all
 from gateway.settings import GatewaySettings
 from service_chassis.logs import configure_logging
 from service_chassis.server import bind, server
@@ -22,7 +23,12 @@ async def serve(
 ) -> bool:
     """Serve on both sockets until a signal ends it; return whether the door ever opened."""
     public_app, operations_app = create_app(settings)
-    public = server(public_app, http=guarded_protocol(settings.connection_limits), serving=serving)
+    public = server(
+        public_app,
+        http=guarded_protocol(settings.connection_limits),
+        serving=serving,
+        headers=for_all(https=settings.public_url.scheme == "https"),
+    )
     operations = server(operations_app, lifespan=False)
     # Signals are the public server's; the internal one ends with it, so that probes answer until the last request has.
     operations.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]

@@ -7,11 +7,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.cors import Cors
-from gateway.docs import Documentation
 from gateway.forwarding import Forwarder, send_problem
-from gateway.laboratory import Laboratory
+from gateway.laboratory import FOLDER, Laboratory
 from gateway.merged_openapi import MergedOpenAPI
+from gateway.own_pages import OwnPages
 from gateway.routes import RouteTable
+from gateway.security_headers import POLICY
 from gateway.settings import GatewaySettings
 from gateway.upstreams import Upstream, UpstreamLimits
 from service_chassis.observed import Observed
@@ -39,8 +40,9 @@ class Gateway:
         self._upstreams = {name: Upstream(name, origin, limits) for name, origin in origins.items()}
         self._forwarder = Forwarder(limits)
         self._laboratory = Laboratory(laboratory, limits, self._forwarder) if laboratory else None
-        self._documentation = Documentation(
-            MergedOpenAPI(self._upstreams, routes, max_age=openapi_seconds, clock=time.monotonic)
+        self._pages = OwnPages(
+            MergedOpenAPI(self._upstreams, routes, max_age=openapi_seconds, clock=time.monotonic),
+            laboratory={name: f"{FOLDER}/{name}" for name in laboratory},
         )
         self._started = False
 
@@ -54,8 +56,8 @@ class Gateway:
             return
         try:
             raw_path: bytes = scope["raw_path"]
-            if self._documentation.has(raw_path):
-                await self._documentation.answer(raw_path, scope, send)
+            if self._pages.has(raw_path):
+                await self._pages.answer(raw_path, scope, send)
                 return
             if self._laboratory is not None and self._laboratory.has(raw_path):
                 await self._laboratory.serve(scope, receive, send)
@@ -120,4 +122,5 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     install_problem_handlers(operations)
     operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
     door: ASGIApp = Cors(gateway, settings.cors_origins) if settings.cors_origins else gateway
-    return Observed(door, metrics, timed_as="gateway" if settings.server_timing else None), operations
+    timed_as = "gateway" if settings.server_timing else None
+    return Observed(door, metrics, timed_as=timed_as, headers=(POLICY,)), operations

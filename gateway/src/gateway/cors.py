@@ -8,6 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.security_headers import POLICY
 from service_chassis.problems import Problem
 
 _REMEMBERED_SECONDS: Final = 600
@@ -51,7 +52,7 @@ class Cors:
             if not allowed:
                 detail = "The pages of this origin are not on the list of those that may ask here."
                 raise Problem(403, "origin_not_allowed", detail, headers={"Vary": "Origin"})
-            headers = [_VARY, (b"access-control-allow-origin", origins[0]), *_PREFLIGHT]
+            headers = [POLICY, _VARY, (b"access-control-allow-origin", origins[0]), *_PREFLIGHT]
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body"})
             return

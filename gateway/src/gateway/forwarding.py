@@ -15,6 +15,7 @@ from gateway.header_rules import client_headers, request_head, upstream_fields
 from gateway.held_bodies import HeldBodies
 from gateway.punctuality import EVERY, Punctuality
 from gateway.response_framing import AnswerHead, BrokenAnswer
+from gateway.security_headers import POLICY
 from gateway.upstream_connection import NoAnswer, UpstreamConnection
 from gateway.upstreams import Upstream, UpstreamLimits, problem_of
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
@@ -337,7 +338,7 @@ async def send_problem(problem: Problem, send: Send) -> None:
     headers = [
         (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),
-        (b"x-content-type-options", b"nosniff"),
+        POLICY,
         *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from gateway.security_headers import NAMES, POLICY
 from service_chassis.problems import Problem
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
@@ -61,8 +62,9 @@ _HOP_BY_HOP: Final = frozenset(
 )
 """They are about one connection, and there are two. [RFC 9110 section 7.6.1]"""
 
-_OURS: Final = frozenset({b"date", b"server", b"set-cookie", b"x-request-id", b"x-content-type-options"})
-"""Response headers that only the gateway writes: services own no cookies, and need not say what they run on."""
+_OURS: Final = frozenset({b"date", b"server", b"set-cookie", b"x-request-id"}) | NAMES
+"""Response headers that only the gateway writes: services own no cookies, need not say what they run on, and do not
+tell a browser what it may do with their answers."""
 
 _CORS: Final = frozenset(
     f"access-control-{what}".encode()
@@ -140,7 +142,7 @@ def client_headers(headers: RawHeaders, *, bodiless: bool, origin: bytes) -> lis
     would promise one; `origin` is the upstream's internal origin, which is cut out of a `Location` because nobody
     outside can go there.
     """
-    answered: list[tuple[bytes, bytes]] = [(b"x-content-type-options", b"nosniff")]
+    answered: list[tuple[bytes, bytes]] = [POLICY]
     named: set[bytes] = set()
     for field in headers:
         name, value = field

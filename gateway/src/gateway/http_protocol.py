@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 
 from gateway.lingering import LingeringTransport
 from gateway.request_framing import RequestFraming
+from gateway.security_headers import POLICY
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
 
 
@@ -203,17 +204,13 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         body = problem_body(problem)
-        fields = {
-            "Content-Type": PROBLEM_MEDIA_TYPE,
-            "Content-Length": str(len(body)),
-            "X-Content-Type-Options": "nosniff",
-            "Connection": "close",
-            **problem.headers,
-        }
-        head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n" + "".join(
-            f"{name}: {value}\r\n" for name, value in fields.items()
-        )
-        self.transport.write(head.encode() + b"\r\n" + body)
+        fields = {"Content-Type": PROBLEM_MEDIA_TYPE, "Content-Length": str(len(body)), "Connection": "close"}
+        lines = [
+            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode(),
+            *(b"%b: %b" % field for field in (*self.server_state.default_headers, POLICY)),
+            *(f"{name}: {value}".encode() for name, value in (fields | problem.headers).items()),
+        ]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
         self._door.close_lingering()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- uvicorn's own words, which are not our shape

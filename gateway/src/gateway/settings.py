@@ -17,7 +17,7 @@ def _origin(url: AnyHttpUrl) -> AnyHttpUrl:
 
 
 Origin = Annotated[AnyHttpUrl, AfterValidator(_origin)]
-"""An upstream's internal base URL, such as `http://127.0.0.1:8002`."""
+"""A base URL without a path, such as `http://127.0.0.1:8002`."""
 
 
 def _web_origin(origin: str) -> str:
@@ -42,6 +42,8 @@ _UPSTREAM = UpstreamLimits()
 class GatewaySettings(ProcessSettings):
     """Where the door is, what is behind it, and what a request may cost. Durations are seconds."""
 
+    public_url: Origin
+    """Where browsers find the door: their `Origin` when a page of ours asks, and what is in the cookies' names."""
     auth_url: Origin
     profile_url: Origin
     orders_url: Origin

@@ -11,10 +11,14 @@ import uvicorn
 from gateway.app import create_app
 from gateway.http_protocol import guarded_protocol
 from gateway.routes import RouteTable
+from gateway.security_headers import for_all
 from gateway.settings import GatewaySettings
 from service_chassis.server import server
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+PUBLIC_URL = "http://door.test"
+"""Where browsers find the door of a test, as they believe."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -186,6 +190,7 @@ class Street:
             {
                 "port": 1,
                 "operations_port": 2,
+                "public_url": PUBLIC_URL,
                 "auth_url": auth or nowhere,
                 "profile_url": profile or nowhere,
                 "orders_url": orders or nowhere,
@@ -193,7 +198,8 @@ class Street:
             }
         )
         app, _ = create_app(settings, routes=routes)
-        return await self._run(server(app, http=guarded_protocol(settings.connection_limits)))
+        headers = for_all(https=settings.public_url.scheme == "https")
+        return await self._run(server(app, http=guarded_protocol(settings.connection_limits), headers=headers))
 
     async def _run(self, running: uvicorn.Server) -> Door:
         # uvicorn's parts without its ticking loop: a test that opens a door costs milliseconds, not tenths of a second.

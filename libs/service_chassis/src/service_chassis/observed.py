@@ -1,7 +1,7 @@
 """The outermost layer of every application: what happens to a request, whatever is inside."""
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,9 +28,18 @@ class Observed:
     One layer and not one for each of these, and its `send` is no coroutine of its own: every request pays for each.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, timed_as: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        timed_as: str | None = None,
+        *,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> None:
+        """`headers` go on the answers that are given here, because nobody inside gave one."""
         self._app = app
         self._timed_as = timed_as
+        self._headers = {name.decode(): value.decode() for name, value in headers}
         self._count = metrics.requests.count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,12 +70,18 @@ class Observed:
         except Problem as refusal:
             if status:
                 raise
+            refusal.headers = self._headers | refusal.headers
             await logged_response(refusal)(scope, receive, watching_send)
         except Exception:
             _log.exception("request_failed", method=scope["method"], path=scope["path"])
             if status:
                 raise  # the server cuts the connection, so that the client sees a truncated answer and not a whole one
-            problem = Problem(500, "internal_error", "Something went wrong here. The request id names it in the log.")
+            problem = Problem(
+                500,
+                "internal_error",
+                "Something went wrong here. The request id names it in the log.",
+                headers=self._headers,
+            )
             await problem_response(problem)(scope, receive, watching_send)
         finally:
             # A path or a made-up method as a label would let anyone grow this process's memory.

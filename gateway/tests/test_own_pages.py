@@ -1,17 +1,21 @@
 """The pages of the gateway's own, as a browser under their policy would see them."""
 
 import json
+import posixpath
 import re
 
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from gateway.docs import PATHS
+from gateway.own_pages import PATHS
+from gateway.playground_pages import playground_pages
 from gateway.testing import Street, get
 
+PLAYGROUND = {page.path: page for page in playground_pages()}
 
-@pytest.mark.parametrize("path", sorted(PATHS))
+
+@pytest.mark.parametrize("path", sorted(PATHS | PLAYGROUND.keys()))
 async def test_the_pages_load_nothing_from_elsewhere_and_say_so(street: Street, path: str) -> None:
     """The policy allows this origin alone, and no script that stands in a page."""
     door = await street.door()
@@ -20,8 +24,8 @@ async def test_the_pages_load_nothing_from_elsewhere_and_say_so(street: Street, 
     (policy,) = response.values("content-security-policy")
     directives = {directive.split()[0]: directive.split()[1:] for directive in policy.split("; ")}
     assert directives["default-src"] == ["'none'"]
-    assert directives["script-src"] == directives["connect-src"] == ["'self'"]
-    assert not re.search(r"https?:|\*|unsafe-eval", policy)
+    assert directives["script-src"] == directives["style-src"] == directives["connect-src"] == ["'self'"]
+    assert not re.search(r"https?:|\*|unsafe", policy)
     assert response.values("x-content-type-options") == ["nosniff"]
 
 
@@ -36,6 +40,46 @@ async def test_the_page_refers_only_to_what_the_gateway_serves(street: Street) -
     assert "//" not in script
     styles = (await door.get("/docs/swagger-ui.css")).body.decode()
     assert not re.search(r"@import|url\((?!\s*[\"']?(?:data:|#))", styles)
+
+
+def test_the_playground_loads_only_what_is_there_and_makes_no_markup_of_text() -> None:
+    """Every file that one names exists; no address elsewhere, no inline script or style, no string as HTML."""
+    for path, page in PLAYGROUND.items():
+        text = page.body.decode() if path.endswith((".html", ".css", ".js")) else ""
+        named = re.findall(r'(?:src|href)="(/[^"]*)"', text)
+        if path.endswith(".js"):
+            here = path.rpartition("/")[0]
+            for relative in re.findall(r'(?:from|import) "(\.[^"]+)"', text):
+                named.append(posixpath.normpath(f"{here}/{relative}"))
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|setAttribute\(.style", text
+            ), path
+        assert {name for name in named if name not in PATHS} <= PLAYGROUND.keys(), path
+        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|<[^>]+\sstyle=|<[^>]+\son\w+=", text), path
+        assert re.findall(r"https?://[^\s\"'`]+", text) in ([], ["http://www.w3.org/2000/svg"]), path
+
+
+async def test_a_browser_gets_the_page_and_a_program_the_index(street: Street) -> None:
+    """At the door itself `Accept` decides, and caches are told so; each has an ETag of its own."""
+    door = await street.door()
+    shown = await door.get("/", "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n")
+    index = await door.get("/", "Accept: */*\r\n")
+    assert shown.body == PLAYGROUND["/playground/index.html"].body
+    assert json.loads(index.body)["playground"] == "/playground/index.html"
+    assert shown.values("vary") == index.values("vary") == ["Accept"]
+    assert shown.values("etag") != index.values("etag")
+    (etag,) = shown.values("etag")
+    assert (await door.get("/", f"Accept: text/html\r\nIf-None-Match: {etag}\r\n")).status == 304
+    assert (await door.get("/", f"If-None-Match: {etag}\r\n")).status == 200
+
+
+@pytest.mark.parametrize("path", ["", "nothing.js", "panels", "__init__.py", "%69ndex.html", "styles/../index.html"])
+async def test_nothing_else_is_in_the_playground(street: Street, path: str) -> None:
+    """What is no page of it is a problem, and never a file that happens to lie there."""
+    door = await street.door()
+    response = await door.get(f"/playground/{path}")
+    assert response.status == 404
+    assert json.loads(response.body)["reason"] == "not_found"
 
 
 async def test_the_assets_are_those_of_a_swagger_ui_that_is_kept_up(street: Street) -> None:

@@ -1,0 +1,4 @@
+/** @param {HTMLElement} section */
+export function mount(section) {
+  section.append("To come.");
+}

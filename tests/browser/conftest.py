@@ -1,0 +1,86 @@
+"""The playground in a real browser: one Chromium and one system for all tests, a fresh profile for each."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from tests.browser.chromium import WISH, launched, why_no_browser
+from tests.browser.watched_page import Watch
+from tests.running_system import EmbeddedSystem, Person, System
+
+HERE = Path(__file__).parent
+
+NewProfile = Callable[[], Awaitable[BrowserContext]]
+"""A profile is what one person's browser remembers: cookies and storage. Its pages are tabs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all of these in one event loop, in which the browser lives, or leave them out where there is none.
+
+    Raises UsageError when BROWSER asks for what cannot be.
+    """
+    if WISH not in {"", "off", "required"}:
+        raise pytest.UsageError(f"BROWSER is {WISH!r}; it can be required, off, or unset.")
+    lack = why_no_browser()
+    if WISH == "required" and lack:
+        raise pytest.UsageError(f"BROWSER=required asks for a browser, but: {lack}.")
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            if lack:
+                item.add_marker(pytest.mark.skip(reason=f"browser: {lack}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not run."""
+    if lack := why_no_browser():
+        terminalreporter.write_line(f"The tests in a browser were not run: {lack}.", yellow=True)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await launched(playwright)
+        yield running
+        await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_profile(browser: Browser) -> AsyncIterator[NewProfile]:
+    """Open fresh profiles; what any page of theirs reports in its console fails the test."""
+    watch = Watch()
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> BrowserContext:
+            context = await browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(15_000)
+            await watch.over(context)
+            return context
+
+        yield opened
+    assert watch.faults == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(new_profile: NewProfile) -> Page:
+    """Return a tab of a fresh profile."""
+    return await (await new_profile()).new_page()
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Run a system for these tests alone: they turn its keys."""
+    with EmbeddedSystem(tmp_path_factory.mktemp("playground")) as embedded:
+        yield embedded
+
+
+@pytest.fixture(scope="session")
+def operator(playground: System) -> Person:
+    """Return that system's administrator."""
+    made = playground.create_administrator("root@example.com", "Root", "correct horse administrator")
+    assert made.returncode == 0, made.stdout + made.stderr
+    return Person(playground, "Root", email="root@example.com", password="correct horse administrator")

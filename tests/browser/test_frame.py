@@ -1,0 +1,60 @@
+"""The page around the panels, and the pages of the gateway as such."""
+
+import pytest
+from playwright.async_api import Page, expect
+from tests.browser.watched_page import assert_accessible, open_panel
+from tests.running_system import System
+
+
+async def test_the_page_opens_at_the_door(system: System, page: Page) -> None:
+    """A person who types the address gets the page, its panels work, and nothing is reported in the console."""
+    await page.goto(system.url)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Log in three ways")
+    for link in await page.get_by_role("navigation", name="Panels").get_by_role("link").all():
+        await link.click()
+        await expect(link).to_have_attribute("aria-current", "page")
+        await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+@pytest.mark.stack("embedded")
+async def test_the_panels_can_be_reached_by_keyboard_alone(playground: System, page: Page) -> None:
+    """Tab leads to the skip link first, then to every panel; Enter opens one."""
+    await open_panel(page, playground.url, "login")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the panel")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("main")).to_be_focused()
+    await page.reload()
+    await page.locator("html[data-ready]").wait_for(state="attached")
+    wanted = page.get_by_role("link", name="The token")
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("link => link === document.activeElement"):
+            break
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("The token, taken apart")
+
+
+async def test_the_documentation_needs_no_inline_style(playground: System, page: Page) -> None:
+    """Swagger UI unfolds and sends a request under the policy without `unsafe-inline`."""
+    answer = await page.goto(f"{playground.url}/docs")
+    assert answer is not None
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    await page.locator(".opblock-summary-get").filter(has_text="/api/catalogue").click()
+    await page.get_by_role("button", name="Try it out").click()
+    await page.get_by_role("button", name="Execute").click()
+    await expect(page.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
+
+
+async def test_a_narrow_screen_needs_no_scrolling_sideways(playground: System, page: Page) -> None:
+    """At the width of a telephone every panel fits, whatever it holds."""
+    await page.set_viewport_size({"width": 360, "height": 740})
+    for name in ("login", "token", "keys"):
+        await open_panel(page, playground.url, name)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+async def test_the_frame_is_accessible(playground: System, page: Page) -> None:
+    """axe-core finds nothing, in either colour scheme."""
+    await open_panel(page, playground.url, "login")
+    await assert_accessible(page)
