@@ -1,5 +1,6 @@
 """CONTRIBUTING.md's third resource server: built from the library's wheel, started, called, and given a way through."""
 
+import json
 import os
 import re
 import shutil
@@ -56,15 +57,18 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def greetings(issuer: EmbeddedSystem, checkout: Path) -> Iterator[str]:
+def greetings(issuer: EmbeddedSystem, checkout: Path, ada_there: Person) -> Iterator[str]:
     """Install and start the service by the printed commands, at another port; give its URL."""
-    install, start = blocks("sh")
+    install, start, _ = blocks("sh")
     port = free_ports(1)[0]
     assert "8004" in start
     start = start.replace("http://localhost:8080", issuer.url).replace("8004", str(port))
     subprocess.run(["bash", "-euc", install], cwd=checkout, env=inherited(), check=True, timeout=120)
     url = f"http://127.0.0.1:{port}"
-    with running(["bash", "-euc", start], cwd=checkout, env=inherited(), answers=f"{url}/openapi.json"):
+    environment = inherited() | {"AUTH": issuer.stack.service_url("auth")}
+    call, good = f"{url}/api/greetings", bearer(ada_there.token)
+    with running(["bash", "-euc", start], cwd=checkout, env=environment, answers=f"{url}/openapi.json"):
+        eventually(lambda: httpx.get(call, headers=good, trust_env=False).status_code != 503)  # it has heard the feed
         yield url
 
 
@@ -89,7 +93,7 @@ def running(command: list[str], *, cwd: Path, env: Mapping[str, str], answers: s
 
 
 def test_the_service_lets_in_whom_it_should(issuer: EmbeddedSystem, greetings: str, ada_there: Person) -> None:
-    """401 without a token, 200 with one for it, 401 `wrong_audience` with one for another service."""
+    """401 without a token, 200 with one for it, 401 with one for another service, or of a login that has ended."""
     call = f"{greetings}/api/greetings"
     refused = httpx.get(call, trust_env=False)
     assert problem(refused) == (401, "no_credentials")
@@ -100,6 +104,11 @@ def test_the_service_lets_in_whom_it_should(issuer: EmbeddedSystem, greetings: s
     assert problem(httpx.get(call, headers=elsewhere, trust_env=False)) == (401, "wrong_audience")
     narrow = ada_there.fresh_token(resource="urn:signet:greetings")
     assert problem(issuer.get("/api/profile", token=narrow)) == (401, "wrong_audience")
+    ended = ada_there.fresh_token()
+    assert httpx.get(call, headers=bearer(ended), trust_env=False).status_code == 200
+    issuer.post("/logout", token=ended).raise_for_status()
+    eventually(lambda: httpx.get(call, headers=bearer(ended), trust_env=False).status_code != 200)
+    assert problem(httpx.get(call, headers=bearer(ended), trust_env=False)) == (401, "login_ended")
 
 
 def test_nothing_of_ours_is_in_its_environment_but_the_verifier(greetings: str, checkout: Path) -> None:
@@ -137,7 +146,12 @@ def test_the_door_leads_to_it_after_the_printed_change(
         running([sys.executable, "-P", "-m", "gateway"], cwd=tmp_path, env=environment, answers=ready),
         httpx.Client(base_url=f"http://localhost:{door}", trust_env=False) as http,
     ):
-        assert http.get("/api/greetings", headers=bearer(ada_there.token)).json() == "Hello, Ada!"
+        go = blocks("sh")[-1].replace("localhost:8080", f"localhost:{door}")
+        curl = ["bash", "-euc", go]
+        greeted = subprocess.run(
+            curl, env=inherited() | {"TOKEN": ada_there.token}, capture_output=True, check=True, timeout=30
+        )
+        assert json.loads(greeted.stdout) == "Hello, Ada!"
         assert problem(http.get("/api/greetings")) == (401, "no_credentials")
         assert "/api/greetings" in http.get("/docs/openapi.json").json()["paths"]
 

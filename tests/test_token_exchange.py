@@ -1,5 +1,6 @@
 """What narrowing is for: a token for orders alone leads nowhere else, and orders alone can make one more of it."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from tests.running_system import EmbeddedSystem, Person, System, problem
 from signet.environment import environment_of
 
 AS_ORDERS = """
-import asyncio, sys
+import asyncio, json, sys
 import httpx
 from orders_service.app import own_client_key
 from orders_service.settings import Settings
@@ -19,21 +20,24 @@ from service_chassis.database import Database
 from token_verification.client_assertion import ClientAssertions
 from token_verification.token_exchange import ExchangeRefused, TokenExchange
 
-async def main(token, resource, scope):
+async def main(questions):
     settings = Settings()
     database = Database.of(settings)
     own = own_client_key(settings, database)
     await own.open()
     await database.close()
     assertions = ClientAssertions(settings.client_id, own.key, issuer=settings.issuer)
+    answers = []
     async with httpx.AsyncClient(trust_env=False) as http:
         exchange = TokenExchange(settings.token_endpoint, assertions=assertions, http=http, deadline=10)
-        try:
-            print(own.key.key_id, await exchange.exchange(token, resource, scope))
-        except ExchangeRefused as refusal:
-            print(own.key.key_id, refusal.error, refusal.reason)
+        for question in questions:
+            try:
+                answers.append([await exchange.exchange(*question)])
+            except ExchangeRefused as refusal:
+                answers.append([refusal.error, refusal.reason])
+    print(json.dumps([own.key.key_id, answers]))
 
-asyncio.run(main(*sys.argv[1:]))
+asyncio.run(main(json.loads(sys.argv[1])))
 """
 """Asks as orders does, with orders' own key, from where orders is."""
 
@@ -45,11 +49,14 @@ FORM = {
 }
 
 
-def as_orders(
-    system: System, token: str, resource: str = "urn:signet:profile", scope: str = "profile:read"
-) -> list[str]:
-    """Return the id of orders' client key, and either the token that it got or the error and its reason."""
-    arguments = ["python", "-c", AS_ORDERS, token, resource, scope]
+def question(token: str, resource: str = "urn:signet:profile", scope: str = "profile:read") -> list[str]:
+    """Return what one exchange is asked for: by default, what orders asks for."""
+    return [token, resource, scope]
+
+
+def as_orders(system: System, *questions: list[str]) -> tuple[str, list[list[str]]]:
+    """Return the id of orders' client key, and for each question the token that it got, or the error and its reason."""
+    arguments = ["python", "-c", AS_ORDERS, json.dumps(questions)]
     if isinstance(system, ComposedSystem):
         ran = system.inside("orders", shlex.join(arguments))
     else:
@@ -59,10 +66,17 @@ def as_orders(
             [sys.executable, *arguments[1:]], env=environment, capture_output=True, text=True, check=False, timeout=60
         )
     assert ran.returncode == 0, ran.stderr
-    said = ran.stdout.split()
-    if len(said) == 2:
-        system.secrets |= {said[1], *said[1].split(".")[1:]}
-    return said
+    key_id, answers = json.loads(ran.stdout)
+    system.secrets |= {
+        part for answer in answers if len(answer) == 1 for part in (answer[0], *answer[0].split(".")[1:])
+    }
+    return key_id, answers
+
+
+def exchanged(system: System, token: str) -> str:
+    """Return the token that orders gets for this one."""
+    _, [[got]] = as_orders(system, question(token))
+    return got
 
 
 @pytest.fixture
@@ -74,30 +88,38 @@ def narrow(ada: Person) -> str:
 def test_forwarding_fails_and_exchanging_works(system: System, ada: Person, narrow: str) -> None:
     """Profile refuses the token that orders was given; what orders gets for it, profile takes as Ada's."""
     assert problem(system.get("/api/profile", token=narrow)) == (401, "wrong_audience")
-    _, exchanged = as_orders(system, narrow)
-    answer = system.get("/api/profile", token=exchanged)
+    answer = system.get("/api/profile", token=exchanged(system, narrow))
     assert (answer.status_code, answer.json()["sub"]) == (200, ada.sub)
 
 
 def test_the_exchanged_token_is_narrow_too(system: System, narrow: str) -> None:
     """It may read one profile, write none, and opens nothing at orders."""
-    _, exchanged = as_orders(system, narrow)
-    assert problem(system.get("/api/orders", token=exchanged)) == (401, "wrong_audience")
+    got = exchanged(system, narrow)
+    assert problem(system.get("/api/orders", token=got)) == (401, "wrong_audience")
     merge_patch = {"Content-Type": "application/merge-patch+json", "If-Match": "*"}
-    changed = system.request("PATCH", "/api/profile", token=exchanged, json={"name": "Eve"}, headers=merge_patch)
+    changed = system.request("PATCH", "/api/profile", token=got, json={"name": "Eve"}, headers=merge_patch)
     assert problem(changed) == (403, "insufficient_scope")
 
 
 def test_orders_gets_no_more_than_it_was_given(system: System, ada: Person, narrow: str) -> None:
     """Not what is for another service, not another target, and not a scope outside its own."""
     for_profile = ada.fresh_token(resource="urn:signet:profile")
-    assert as_orders(system, for_profile)[1:] == ["invalid_request", "wrong_audience"]
-    assert as_orders(system, narrow, resource="urn:signet:auth")[1:] == ["invalid_target", "invalid_target"]
-    assert as_orders(system, narrow, scope="profile:write")[1:] == ["invalid_scope", "invalid_scope"]
     read_only = ada.fresh_token(resource="urn:signet:orders", scope="orders:read")
-    assert as_orders(system, read_only)[1:] == ["invalid_scope", "invalid_scope"]
-    _, exchanged = as_orders(system, narrow)
-    assert as_orders(system, exchanged)[1:] == ["invalid_request", "wrong_audience"]
+    _, answers = as_orders(
+        system,
+        question(for_profile),
+        question(narrow, resource="urn:signet:auth"),
+        question(narrow, scope="profile:write"),
+        question(read_only),
+        question(exchanged(system, narrow)),
+    )
+    assert answers == [
+        ["invalid_request", "wrong_audience"],
+        ["invalid_target", "invalid_target"],
+        ["invalid_scope", "invalid_scope"],
+        ["invalid_scope", "invalid_scope"],
+        ["invalid_request", "wrong_audience"],
+    ]
 
 
 @pytest.mark.parametrize("proof", ["", "a.b.c", "the token itself"])
@@ -126,7 +148,7 @@ def test_the_metadata_leads_to_the_endpoint(system: System) -> None:
 
 def test_a_clients_key_signs_no_tokens(system: System, narrow: str) -> None:
     """What verifiers trust is at the door, and orders' client key is not in it."""
-    key_id, _ = as_orders(system, narrow)
+    key_id, _ = as_orders(system)
     published = system.get("/.well-known/jwks.json").json()["keys"]
     assert len(key_id) == 43
     assert key_id not in {key["kid"] for key in published}

@@ -5,6 +5,7 @@ closes that pipe, and this process ends itself as if it had been asked to. This 
 PR_SET_PDEATHSIG follows the thread that started a process, which may end long before its process does.
 """
 
+import gc
 import os
 import runpy
 import signal
@@ -14,6 +15,10 @@ import time
 
 GRACE_SECONDS = 5.0
 """How long an orphan may take to end cleanly before it is cut off."""
+
+IMPORTED = 200_000
+"""How many objects may have been made before the first are looked through: what is imported stays, and to look for
+garbage in it again and again takes a tenth of a start. A server sets what is right for it once it serves."""
 
 
 def end_with_parent() -> None:
@@ -28,6 +33,7 @@ def end_with_parent() -> None:
 def main() -> None:
     """Watch the parent in the background, and be the named module in the foreground."""
     threading.Thread(target=end_with_parent, name="end-with-parent", daemon=True).start()
+    gc.set_threshold(IMPORTED)
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

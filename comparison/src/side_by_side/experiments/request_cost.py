@@ -23,7 +23,7 @@ _OF_ONE_LOGIN, _ENOUGH = 150, 20
 
 def measure(lab: Laboratory) -> Result:
     """Load one server of each way, in turns, and measure each round."""
-    rounds, levels, tokens = (1, (LEVEL,), 150) if lab.quick else (3, (1, LEVEL, 32), 300)
+    rounds, levels, tokens = (1, (LEVEL,), 60) if lab.quick else (3, (1, LEVEL, 32), 300)
     people = {way.key: way.register() for way in lab.ways.values()}
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     units = {"latency": "ms", "p99": "ms", "rate": "/s", "processor": "µs"}
@@ -49,7 +49,7 @@ def measure(lab: Laboratory) -> Result:
             for way in lab.ways.values():  # in turns, so that a machine's moods are the same for all
                 credential = way.log_in(people[way.key])
                 one_round(way, [credential], clients)
-                if way.kind == "jwt" and (made := _new_tokens(lab, way, people[way.key], tokens)):
+                if way.kind == "jwt" and clients == LEVEL and (made := _new_tokens(lab, way, people[way.key], tokens)):
                     one_round(way, made, clients)
     measured = {
         f"{what}: {place}": Measured.of(units[what], values)
@@ -59,8 +59,9 @@ def measure(lab: Laboratory) -> Result:
     procedure = (
         f"GET /api/profile straight at one process, over kept connections, by {tool()}, for 1 s with each of "
         f"{', '.join(map(str, levels))} clients; {rounds} rounds, in turns. Each with one credential again and "
-        f"again, so a JWT is checked once and then remembered; and the JWT ways also with up to {tokens} tokens made "
-        "beforehand, each sent once, so that every request has a token that the server has not met. Server, "
+        f"again, so a JWT is checked once and then remembered; and the JWT ways, with {LEVEL} clients, also with up to "
+        f"{tokens} tokens made beforehand, each sent once, so that every request has a token that the server has not "
+        "met. Server, "
         "framework, handler, database and answer are the same for all; only the check of the credential differs. The "
         "processor's time is that of the server's process, and of the store's where it is one of this machine."
     )
