@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any, cast
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from gateway.cors import Cors
 from gateway.forwarding import Forwarder, send_problem
@@ -123,4 +125,8 @@ def create_app(settings: GatewaySettings, *, routes: RouteTable | None = None) -
     operations.include_router(operations_router(metrics, {"forwarding": gateway.ready}, {}))
     door: ASGIApp = Cors(gateway, settings.cors_origins) if settings.cors_origins else gateway
     timed_as = "gateway" if settings.server_timing else None
-    return Observed(door, metrics, timed_as=timed_as, headers=(POLICY,)), operations
+    public: ASGIApp = Observed(door, metrics, timed_as=timed_as, headers=(POLICY,))
+    if settings.proxies:
+        named = [str(network) for network in settings.proxies]
+        public = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", public), named))  # uvicorn has types of its own
+    return public, operations

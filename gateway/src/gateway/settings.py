@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AnyHttpUrl, Field
+from pydantic import AfterValidator, AnyHttpUrl, Field, IPvAnyNetwork
 
 from gateway.http_protocol import ConnectionLimits
 from gateway.upstreams import UpstreamLimits
@@ -55,6 +55,10 @@ class GatewaySettings(ProcessSettings):
 
     cors_origins: tuple[WebOrigin, ...] = ()
     """Whose pages may call with a token and read the answers, besides our own. Never with credentials."""
+
+    proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Where a proxy that ends TLS speaks from: its `X-Forwarded-For` and `X-Forwarded-Proto` are believed, and nobody
+    else's."""
 
     operations_host: str = "127.0.0.1"
     """Where `/healthz`, `/readyz` and `/metrics` are answered: an internal listener, never the public one."""
