@@ -4,6 +4,19 @@ import { element, replace } from "./dom.js";
 
 const LONG = 72;
 
+/** Headers that every answer of this door has: one line stands for them until somebody asks. */
+const USUAL = new Set([
+  "content-security-policy",
+  "cross-origin-opener-policy",
+  "cross-origin-resource-policy",
+  "date",
+  "referrer-policy",
+  "strict-transport-security",
+  "vary",
+  "x-content-type-options",
+  "x-request-id",
+]);
+
 /**
  * @param {import("./client.js").Exchange} exchange
  * @returns {HTMLElement}
@@ -30,7 +43,8 @@ export function wire(exchange) {
             "pre",
             { tabindex: "0", role: "region", "aria-label": "Answer as it was on the wire" },
             element("span", { class: `start status-${Math.floor(answer.status / 100)}` }, `HTTP/1.1 ${answer.status} ${answer.title}\n`),
-            ...answer.fields.map((field) => line(field, whole)),
+            ...answer.fields.filter((field) => whole || !USUAL.has(field.name)).map((field) => line(field, whole)),
+            whole ? null : usual(answer.fields),
             answer.body === "" ? "" : ["\n", shown(answer.body, whole)],
           ),
     ];
@@ -46,13 +60,18 @@ export function wire(exchange) {
           view.querySelector("button").focus();
         },
       },
-      "Long values whole",
+      "All of it",
     );
     replace(view, ...lines, element("p", { class: "legend" }, element("span", { class: "by-browser" }, "italic"), ": added or kept by the browser, out of the script's sight ", shortened));
   }
 
   render();
   return view;
+}
+
+function usual(fields) {
+  const count = fields.filter((field) => USUAL.has(field.name)).length;
+  return count === 0 ? null : element("span", { class: "usual" }, `(${count} headers that every answer here has)\n`);
 }
 
 function line(field, whole) {
