@@ -24,7 +24,7 @@ SHORTEST = 8
 LONGEST = 128
 """In characters: code points of the normalised password. [NIST SP 800-63B section 3.1.1.2]"""
 
-LONGEST_WAIT = 1.5
+LONGEST_WAIT = 1.2
 """Seconds for which a request may wait for a hashing thread: whoever asked through the gateway is answered before that
 gives up, and no thread works for somebody who has left."""
 
@@ -149,12 +149,13 @@ class Passwords:
 
 
 def _give_way() -> None:
-    """Have this thread stand back behind everything else that wants a core: a flood of logins is not to slow the rest.
+    """Have this thread stand back behind whatever else wants a core, which then gets three times as much of it.
 
-    On Linux each thread has a niceness of its own; elsewhere this would be the whole process's.
+    A flood of logins is not to slow those who are logged in, and a busy machine is still to let people in. On Linux
+    each thread has a niceness of its own; elsewhere this would be the whole process's.
     """
     if sys.platform == "linux":
-        os.nice(10)
+        os.nice(5)
 
 
 def _normalised(password: str) -> str:
