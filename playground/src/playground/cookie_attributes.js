@@ -1,12 +1,12 @@
 /** What stands in a Set-Cookie line, and what each part of it is for. [RFC 6265bis] */
 
-import { duration } from "./countdown.js";
+import { spoken } from "./countdown.js";
 import { element } from "./dom.js";
 
 /** @type {Record<string, (value: string) => string>} */
 const MEANINGS = {
   "max-age": (value) =>
-    `The browser forgets it after ${value} seconds (${duration(Number(value))}). On the wire it is seconds; Express's option of that name is milliseconds.`,
+    `The browser forgets it after ${value} seconds (${spoken(Number(value))}). On the wire it is seconds; Express's option of that name is milliseconds.`,
   path: (value) => (value === "/" ? "Goes along with requests for every path of this host. The __Host- prefix asks for that." : `Goes along below ${value} only.`),
   secure: () => "Goes along over TLS only. Browsers count http://localhost as secure, so that this works without a certificate here.",
   httponly: () => "No script can read it, this one included. Code that got into the page could use it from here, but not carry it away.",

@@ -11,6 +11,14 @@ export function duration(seconds) {
   return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
 }
 
+/** @param {number} seconds @returns {string} for a sentence: such as 10 minutes */
+export function spoken(seconds) {
+  if (seconds >= 5400) {
+    return `${Math.round(seconds / 3600)} hours`;
+  }
+  return seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.max(1, Math.round(seconds))} seconds`;
+}
+
 /**
  * Make an element that shows the time left until `end`, and says `over` afterwards. It stops by itself when it is no
  * longer part of the page.
