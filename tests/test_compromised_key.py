@@ -2,6 +2,7 @@
 
 from time import monotonic
 
+from tests.cookie_browser import CookieBrowser
 from tests.running_system import Person, System, eventually
 from tests.workers import Everyone
 
@@ -19,11 +20,14 @@ def sid_of(token: str) -> str:
 def test_a_compromised_key_is_refused_at_every_worker(system: System, administrator: Person) -> None:
     """Its successor signs at once and counts everywhere; a service that restarts without auth knows it all the same.
 
-    Whoever had a token under it goes on with the same login: no key has signed a refresh token.
+    Whoever had a token under it goes on with the same login: no key has signed a refresh token. In a browser, unseen.
     """
     person = system.person("Grace")
     login = person.log_in().json()
     token = login["access_token"]
+    browser = CookieBrowser(system)
+    browser.log_in(person)
+    assert key_of(browser.jar[browser.access]) == key_of(token)
     manager = administrator.fresh_token(resource="urn:signet:auth")
     with Everyone(system) as everyone:
         assert everyone.honours(token)
@@ -38,6 +42,11 @@ def test_a_compromised_key_is_refused_at_every_worker(system: System, administra
         assert key_of(fresh) == killed.json()["active"] != key_of(token)
         assert sid_of(fresh) == sid_of(token)
         eventually(lambda: everyone.honours(fresh))
+        # Who has the login in a browser sees nothing of it all.
+        served = browser.ask("GET", "/api/profile")
+        assert served.status_code == 200, served.text
+        assert key_of(browser.jar[browser.access]) == key_of(fresh)
+        assert sid_of(browser.jar[browser.access]) != sid_of(fresh)
     published = [key["kid"] for key in system.get("/.well-known/jwks.json").json()["keys"]]
     assert key_of(token) not in published
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from time import monotonic, perf_counter
 
 import pytest
+from tests.cookie_browser import CookieBrowser
 from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
 from tests.test_delivery import ADDRESS
 from tests.workers import Everyone
@@ -47,8 +48,19 @@ def both_services_honour(system: System, token: str) -> bool:
 def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
     """While auth is away tokens are verified, also by a service that restarts meanwhile; auth returns with its keys."""
     token, published = ada.fresh_token(), kids(system)
+    browser = CookieBrowser(system)
+    browser.log_in(ada)
+    without_access = {browser.refresh: browser.jar[browser.refresh]}
     with stopped(system, "auth"):
         assert both_services_honour(system, token)
+
+        # A browser's login is no other: it goes on until its access token ends, and has not ended by that.
+        assert browser.ask("GET", "/api/profile").status_code == 200
+        away = browser.ask("GET", "/api/profile", jar=without_access)
+        assert problem(away) == (503, "refresh_unavailable")
+        assert "set-cookie" not in away.headers
+        assert browser.ask("POST", "/logout").status_code in {502, 503, 504}
+        assert browser.jar
 
         began = perf_counter()
         refused = ada.log_in()
@@ -62,6 +74,8 @@ def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
         tampered = f"{token[:-6]}{'AAAAAA' if not token.endswith('AAAAAA') else 'BBBBBB'}"
         assert problem(system.get("/api/profile", token=tampered)) == (401, "bad_signature")
     eventually(lambda: ada.log_in().status_code == 200)
+    browser.let_the_access_cookie_end()
+    eventually(lambda: browser.ask("GET", "/api/profile").status_code == 200)
     assert kids(system) == published
     assert both_services_honour(system, token)
     assert both_services_honour(system, ada.fresh_token())

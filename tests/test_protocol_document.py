@@ -23,6 +23,9 @@ from auth_service.endpoints.tokens import _PARAMETERS
 from auth_service.revocations import LONGEST_PAGE
 from auth_service.settings import Settings as AuthSettings
 from auth_service.signing_keys import KeyState, KeyTimes
+from gateway.cookie_login import _LONGEST_WISH
+from gateway.cookies import LARGEST, Cookies
+from gateway.login_tokens import Glance, LoginTokens
 from gateway.request_framing import FREE_CHUNKS, LEAST_CHUNK
 from gateway.settings import GatewaySettings
 from gateway.upstreams import UpstreamLimits
@@ -292,6 +295,27 @@ def test_the_states_of_orders_are_the_codes() -> None:
     assert first_cells == [
         set(get_args(each)) for each in (order.OrderStatus, order.DeliveryStatus, order.PendingReason)
     ]
+
+
+def test_a_login_in_a_browser_is_as_it_says() -> None:
+    """Names, attributes, sizes and times of the cookies, and where no caller is asked for."""
+    text = section("A login in a browser").replace("\n", " ")
+    door = {name: field.default for name, field in GatewaySettings.model_fields.items()}
+    tokens = LoginTokens("a", "r", "s", 1, 2)
+    access, refresh = Cookies("http://localhost:8080").setting(tokens)
+    assert f"`{access.partition('=')[0]}`" in text
+    assert [quoted(cells[0])[0] for cells in rows("A login in a browser") if "`__Host-" in cells[0]] == [
+        each.partition("=")[0] for each in Cookies("https://id.example").setting(tokens)
+    ]
+    assert f"Both are `{access.partition('; ')[2].partition('; ')[2]}`" in text
+    assert refresh.endswith("SameSite=Strict")
+    assert f"at most {LARGEST} bytes" in text
+    assert f"at most {_LONGEST_WISH // 1024} KiB, answers" in text
+    assert f"answers them for {door['renewal_keep_seconds']:g} s more" in text
+    assert f"within {door['upstream_answer_seconds']:g} s, and" in text
+    assert f"body has at most {door['upload_held_bytes'] // 1024} KiB" in text
+    young, old = Glance("", 0, 300), Glance("", 0, 299)
+    assert (young.is_due(269), young.is_due(270), old.is_due(269)) == (False, True, False), "a tenth of its life"
 
 
 def test_the_caps_of_the_door_and_of_the_services_are_the_defaults() -> None:

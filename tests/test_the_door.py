@@ -10,6 +10,8 @@ from tests.composed_system import ComposedSystem, OverlaidSystem, docker
 from tests.raw_http import raw_exchange, request_bytes
 from tests.running_system import EmbeddedSystem, Person, System, eventually, problem
 
+from gateway.routes import ANONYMOUS
+
 PUBLIC = {
     "/register": {"post"},
     "/login": {"post"},
@@ -178,6 +180,11 @@ def test_one_openapi_document_of_all_services(system: System) -> None:
         found = document
         for step in reference.split("/"):
             found = found[step]
+
+
+def test_the_door_knows_where_nobody_is_asked_who_they_are() -> None:
+    """There a browser's login is left alone: one that is dead, or cannot be refreshed, keeps nobody out."""
+    assert ANONYMOUS == NO_TOKEN_NEEDED
 
 
 FORGED = (

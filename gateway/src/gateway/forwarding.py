@@ -13,21 +13,18 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.header_rules import client_headers, request_head, upstream_fields
 from gateway.held_bodies import HeldBodies
+from gateway.methods import READING, REPEATABLE
 from gateway.punctuality import EVERY, Punctuality
 from gateway.response_framing import AnswerHead, BrokenAnswer
-from gateway.security_headers import POLICY
 from gateway.upstream_connection import NoAnswer, UpstreamConnection
 from gateway.upstreams import Upstream, UpstreamLimits, problem_of
-from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
+from service_chassis.problems import Problem
 from service_chassis.server_timing import part
 from service_chassis.tracing import outgoing_headers
 
 _log = structlog.get_logger()
 
 _BODILESS = frozenset({204, 205, 304})
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_REPEATABLE = _READING | {"PUT", "DELETE"}
-"""Idempotent methods: to do it twice is to do it once. [RFC 9110 section 9.2.2]"""
 
 
 class Forwarder:
@@ -142,7 +139,7 @@ class _Exchange:
             except NoAnswer:
                 # It was closed while it stood idle, or just now. Only what is idempotent, and is all here, may be sent
                 # again: the service may have acted on it.
-                if method not in _REPEATABLE or self._uploading is not None:
+                if method not in REPEATABLE or self._uploading is not None:
                     raise
         fresh = await pool.open()
         return fresh, await self._ask_on(fresh, request)
@@ -179,7 +176,7 @@ class _Exchange:
         self._started = True
         # Where a change went can be followed through the logs by its trace. Reading is the most of it, and a line for
         # each would cost a third of what the door can carry.
-        if method not in _READING:
+        if method not in READING:
             _log.info("change_forwarded", upstream=self._upstream.name, method=method, status=status)
         await self._to_client({"type": "http.response.start", "status": status, "headers": headers})
         ended = bodiless or connection.ended
@@ -210,7 +207,7 @@ class _Exchange:
                 self._chunked = True
         if not length and not self._chunked:
             self._request_ended = True
-            if self._scope["method"] not in _READING:
+            if self._scope["method"] not in READING:
                 fields.append(b"Content-Length: 0")
             return b""
         if length > self._limits.body_bytes:
@@ -330,16 +327,3 @@ class _Exchange:
         if not self._started:
             raise problem
         _log.warning("answer_broken_off", upstream=self._upstream.name, waiting=self._waiting.name.lower())
-
-
-async def send_problem(problem: Problem, send: Send) -> None:
-    """Answer with a problem document, in ASGI alone."""
-    body = problem_body(problem)
-    headers = [
-        (b"content-type", PROBLEM_MEDIA_TYPE.encode()),
-        (b"content-length", b"%d" % len(body)),
-        POLICY,
-        *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
-    ]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ like that; so a path that some upstream might read as another one than was compa
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from service_chassis.problems import Problem
@@ -38,6 +39,20 @@ PREFIXES: Mapping[str, str] = {
 }
 """Public path prefixes; each ends with a slash."""
 
+ANONYMOUS: Final = frozenset(
+    {
+        "/register",
+        "/login",
+        "/refresh",
+        "/oauth/token",
+        "/oauth/revoke",
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/api/catalogue",
+    }
+)
+"""Public paths that ask nobody who they are: a browser's login is left alone on the way there, whatever its state."""
+
 _PATH = re.compile(rb"/[!-\"$->@-\[\]-~]*")
 _UNSAFE_WHEN_DECODED = re.compile(rb"[\x00-\x1f\x7f\\]")
 _DEEPEST_ENCODING = 5
@@ -49,6 +64,11 @@ class Route:
 
     path: str
     upstream: str
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody has to say who they are."""
+        return self.path in ANONYMOUS
 
 
 class RouteTable:

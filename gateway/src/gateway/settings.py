@@ -83,6 +83,9 @@ class GatewaySettings(ProcessSettings):
     upstream_answer_seconds: Seconds = _UPSTREAM.answer_seconds
     upstream_idle_seconds: Seconds = _UPSTREAM.idle_seconds
 
+    renewal_keep_seconds: Seconds = 10.0
+    """How long a browser's refresh token that was used leads to its successor without another question to auth."""
+
     openapi_seconds: Seconds = 5.0
     """How long a merged OpenAPI document is used before it is put together anew."""
 
@@ -97,6 +100,11 @@ class GatewaySettings(ProcessSettings):
         """The origins of what runs for comparison alone, as far as there is any."""
         urls = {"plain": self.plain_url, "session": self.session_twin_url}
         return {name: str(url).rstrip("/") for name, url in urls.items() if url is not None}
+
+    @property
+    def public_origin(self) -> str:
+        """The public URL as browsers write an origin. [RFC 6454 section 6.2]"""
+        return str(self.public_url).rstrip("/")
 
     @property
     def connection_limits(self) -> ConnectionLimits:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from gateway.app import create_app
+from gateway.app import Clocks, create_app
 from gateway.http_protocol import guarded_protocol
 from gateway.routes import RouteTable
 from gateway.security_headers import for_all
@@ -183,6 +183,7 @@ class Street:
         profile: str = "",
         orders: str = "",
         routes: RouteTable | None = None,
+        clocks: Clocks | None = None,
         **changes: object,
     ) -> Door:
         nowhere = f"http://127.0.0.1:{closed_port()}"
@@ -197,7 +198,7 @@ class Street:
                 **changes,
             }
         )
-        app, _ = create_app(settings, routes=routes)
+        app, _ = create_app(settings, routes=routes, clocks=clocks)
         headers = for_all(https=settings.public_url.scheme == "https")
         return await self._run(server(app, http=guarded_protocol(settings.connection_limits), headers=headers))
 

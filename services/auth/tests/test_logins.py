@@ -40,7 +40,8 @@ async def test_a_token_has_exactly_the_claims_of_the_protocol(auth: Auth) -> Non
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
     assert body == {"access_token": body["access_token"], "token_type": "Bearer", "expires_in": 300,
-                    "scope": FOR_EVERYONE, "refresh_token": body["refresh_token"]}  # fmt: skip
+                    "scope": FOR_EVERYONE, "refresh_token": body["refresh_token"],
+                    "refresh_expires_in": 1800}  # fmt: skip
     assert len(body["refresh_token"]) == 43  # 256 bits
     published = (await auth.client.get("/.well-known/jwks.json")).json()["keys"]
     assert jwt.get_unverified_header(body["access_token"]) == {

@@ -319,7 +319,8 @@ async def test_the_token_endpoint_refreshes_too(auth: Auth) -> None:
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json()["scope"] == "orders:read"
-    assert sorted(answer.json()) == ["access_token", "expires_in", "refresh_token", "scope", "token_type"]
+    members = ["access_token", "expires_in", "refresh_expires_in", "refresh_token", "scope", "token_type"]
+    assert sorted(answer.json()) == members
     assert answer.json()["refresh_token"] == (await refreshed(auth, token))["refresh_token"]
     for change, status, error in [
         ({"refresh_token": "A" * 43}, 400, "invalid_grant"),

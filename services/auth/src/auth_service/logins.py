@@ -32,10 +32,14 @@ class WrongCredentials(Problem):
 
 @dataclass(frozen=True)
 class IssuedTokens:
-    """What a client gets for a login: a token to show, and one to get the next by."""
+    """What a client gets for a login: a token to show, and one to get the next by.
+
+    `refresh_expires_in`: seconds until the latter leads nowhere, unless it is used before.
+    """
 
     access: IssuedToken
     refresh_token: str
+    refresh_expires_in: int
 
 
 class Logins:
@@ -122,7 +126,7 @@ class Logins:
             refresh_token = await self._refresh_tokens.first(connection, sid)
             await self._open_logins.make_room(connection, account.sub, beside=sid, now=now)
         _log.info("login_succeeded", sub=account.sub, sid=sid)
-        return IssuedTokens(access, refresh_token)
+        return IssuedTokens(access, refresh_token, self._open_logins.unused_life(now + self._open_logins.life))
 
     async def refresh(self, refresh_token: str, *, scopes: Sequence[str] | None = None) -> IssuedTokens:
         """Go on with a login: its next tokens for its present refresh token, and for nothing more than it began with.
@@ -139,7 +143,7 @@ class Logins:
             auth_time=refreshed.auth_time,
             login_ends_at=refreshed.ends_at,
         )
-        return IssuedTokens(access, refreshed.refresh_token)
+        return IssuedTokens(access, refreshed.refresh_token, self._open_logins.unused_life(refreshed.ends_at))
 
     def _prove(self, account: Account | None, password: str) -> str | None:
         """Verify the password, and return a newer hash of it if there should be one."""

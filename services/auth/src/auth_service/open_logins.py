@@ -1,6 +1,7 @@
 """Logins as they stand in the database: begun, listed, and ended at once everywhere."""
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -89,6 +90,10 @@ class OpenLogins:
         self._idle_life = idle_life
         self._most = most
         self._clock = clock
+
+    def unused_life(self, ends_at: float) -> int:
+        """Return how many seconds a login goes on that is used now, and not again; `ends_at` is its end in any case."""
+        return math.ceil(min(self._idle_life, max(ends_at - self._clock(), 0.0)))
 
     def beginning(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """Give a connection for `begin`, in whose transaction also others write; `make_room` comes last."""

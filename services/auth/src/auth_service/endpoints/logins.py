@@ -69,9 +69,9 @@ class Refresh(BaseModel):
 
 
 class LoginAnswer(BaseModel):
-    """The tokens and what their holder needs to know; `expires_in` is the access token's, in seconds.
+    """The tokens and what their holder needs to know; seconds. [RFC 6749 section 5.1]
 
-    [RFC 6749 section 5.1]
+    `expires_in` is the access token's life; `refresh_expires_in` how long the login goes on without a refresh.
     """
 
     access_token: str
@@ -79,6 +79,7 @@ class LoginAnswer(BaseModel):
     expires_in: int
     scope: str
     refresh_token: str
+    refresh_expires_in: int
 
     @classmethod
     def of(cls, issued: IssuedTokens) -> Self:
@@ -88,6 +89,7 @@ class LoginAnswer(BaseModel):
             expires_in=issued.access.expires_in,
             scope=issued.access.scope,
             refresh_token=issued.refresh_token,
+            refresh_expires_in=issued.refresh_expires_in,
         )
 
 

@@ -34,13 +34,14 @@ GRANT_TYPES: Final = (GRANT_TYPE, REFRESH_GRANT)
 
 
 class RefreshedTokens(BaseModel):
-    """The next tokens of a login; `expires_in` is in seconds. [RFC 6749 section 5.1]"""
+    """The next tokens of a login; `expires_in` and `refresh_expires_in` are in seconds. [RFC 6749 section 5.1]"""
 
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- the name of a scheme
     expires_in: int
     scope: str
     refresh_token: str
+    refresh_expires_in: int
 
 
 class ExchangedToken(BaseModel):
@@ -127,6 +128,7 @@ def tokens_router(clients: Clients, exchange: TokenExchange, logins: Logins) -> 
             expires_in=issued.access.expires_in,
             scope=issued.access.scope,
             refresh_token=issued.refresh_token,
+            refresh_expires_in=issued.refresh_expires_in,
         )
 
     return router
