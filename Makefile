@@ -36,6 +36,7 @@ bench: .venv/.ready ## Measure what is promised, beside peers, and write benchma
 compare: .venv/.ready ## Measure sessions and JWTs side by side, and write comparison/report.html; QUICK=1 does less of each
 	@$(BIN)/signet compare $(if $(QUICK),--quick)
 	@$(if $(QUICK),,$(BIN)/python -m side_by_side.choosing)
+	@$(if $(QUICK),,$(BIN)/python -m side_by_side.playground_table)
 
 system: .venv/.ready ## Run only the tests of the running system
 	@$(BIN)/pytest tests

@@ -14,6 +14,7 @@ from side_by_side.article import Row, rows
 from side_by_side.choosing import filled
 from side_by_side.experiments import EXPERIMENTS
 from side_by_side.experiments.request_cost import LEVEL, NEW
+from side_by_side.playground_table import TABLE, of_report
 from side_by_side.result import Measured, Result, shown
 from side_by_side.words import WAYS, label, multiple, share
 
@@ -167,3 +168,8 @@ def test_choosing_has_the_reports_figures(document: dict[str, Any]) -> None:
     assert filled(text, document) == (ROOT / "docs" / "choosing.md").read_text("utf-8")
     with pytest.raises(KeyError, match="nothing"):
         filled("{{logout | nothing}}", document)
+
+
+def test_the_page_at_the_door_has_the_reports_table(document: dict[str, Any]) -> None:
+    """The playground's cells are this report's: `python -m side_by_side.playground_table` writes them."""
+    assert of_report(document) == (ROOT / TABLE).read_text("utf-8")

@@ -1,5 +1,6 @@
 """The playground in a real browser: one Chromium and one system for all tests, a fresh profile for each."""
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +11,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.chromium import WISH, launched, why_no_browser
 from tests.browser.watched_page import Watch
 from tests.running_system import EmbeddedSystem, Person, System
+
+from signet.laboratory import ENVIRONMENT, TWINS
+from signet.ports import free_ports
 
 HERE = Path(__file__).parent
 
@@ -72,9 +76,19 @@ async def page(new_profile: NewProfile) -> Page:
 
 
 @pytest.fixture(scope="session")
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Run a system for these tests alone: they turn its keys."""
-    with EmbeddedSystem(tmp_path_factory.mktemp("playground")) as embedded:
+def other_port() -> int:
+    """Return the port of another site's pages: those at `localhost` may call with a token, those at `127.0.0.1` not."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def playground(tmp_path_factory: pytest.TempPathFactory, other_port: int) -> Iterator[System]:
+    """Run a system for these tests alone, with the laboratory, as `signet up --laboratory` does: they turn its keys."""
+    shown = {"SIGNET_SERVER_TIMING": "true"}
+    cors = {"SIGNET_CORS_ORIGINS": json.dumps([f"http://localhost:{other_port}"])}
+    twins = {name: (service, ENVIRONMENT.get(name, {}) | shown) for name, service in TWINS.items()}
+    data = tmp_path_factory.mktemp("playground")
+    with EmbeddedSystem(data, twins=twins, auth=shown, profile=shown, orders=shown, gateway=shown | cors) as embedded:
         yield embedded
 
 

@@ -69,6 +69,15 @@ async def assert_accessible(page: Page) -> None:
     await page.emulate_media(color_scheme="light")
 
 
+async def assert_fits_narrow(page: Page) -> None:
+    """At the width of a telephone nothing of the page as it stands has to be scrolled sideways but what says so."""
+    wide = page.viewport_size
+    await page.set_viewport_size({"width": 360, "height": 740})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if wide is not None:
+        await page.set_viewport_size(wide)
+
+
 async def screenshot(page: Page, name: str) -> None:
     """Leave pictures of the page for people to look at: light, dark, and narrow."""
     SCREENSHOTS.mkdir(exist_ok=True)

@@ -16,6 +16,7 @@ from service_chassis.database import Database
 from service_chassis.direct_route import serve_directly
 from service_chassis.fit_out import NO_TELEMETRY, observe, take_json
 from service_chassis.operations import OPERATIONS_ROUTES
+from service_chassis.resource_server import MeasuredVerifier
 from session_twin.accounts import Accounts
 from session_twin.endpoints import session_router
 from session_twin.protection import IdFromCookie, SessionCheck
@@ -76,7 +77,8 @@ def create_app(
     # As profile does it: what profile saves on this path, the twin must save as well.
     serve_directly(app, profile_service.endpoints.read_own_profile)
     take_json(app, media_types=profile_service.endpoints.MEDIA_TYPES)
-    protect(app, SessionCheck(sessions), public=PUBLIC_ROUTES)
+    check = SessionCheck(sessions)
+    protect(app, MeasuredVerifier(check) if settings.server_timing else check, public=PUBLIC_ROUTES)
     app.add_middleware(IdFromCookie)
     timed_as = "session" if settings.server_timing else None
     observe(app, readiness={"database": database.ready, "sessions": store.ready}, timed_as=timed_as)

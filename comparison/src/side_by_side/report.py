@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from side_by_side.article import Row, rows
 from side_by_side.plots import lines, timelines
@@ -88,7 +88,7 @@ def _introduction(ways: Mapping[str, Any]) -> str:
     )
 
 
-_COLUMNS = {
+COLUMNS: Final = {
     "article_session": "the article: session",
     "session": "measured: session",
     "article_jwt": "the article: JWT",
@@ -98,13 +98,13 @@ _COLUMNS = {
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    head = "".join(f"<th>{title}</th>" for title in ("property", *_COLUMNS.values(), "is it so?"))
+    head = "".join(f"<th>{title}</th>" for title in ("property", *COLUMNS.values(), "is it so?"))
     body = "".join(_row(row) for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _row(row: Mapping[str, str]) -> str:
-    cells = "".join(f"<td>{escape(row[column])}</td>" for column in _COLUMNS)
+    cells = "".join(f"<td>{escape(row[column])}</td>" for column in COLUMNS)
     verdict = f'<span class="verdict {_CLASSES[row["verdict"]]}">{escape(row["verdict"])}</span>'
     return f"<tr><th>{escape(row['property'])}</th>{cells}<td>{verdict}<br>{escape(row['because'])}</td></tr>"
 

@@ -1,6 +1,6 @@
 /** Shows a refusal as what it is: its status, its stable reason, its sentence, and what that means here. */
 
-import { element } from "./dom.js";
+import { element, replace } from "./dom.js";
 
 /** What a reason means to a person who sees it for the first time; docs/protocol.md lists all of them. */
 const MEANINGS = {
@@ -58,4 +58,25 @@ export function explain(problem) {
       element("ul", {}, ...problem.errors.map((fault) => element("li", {}, element("code", {}, fault.field), `: ${fault.message}`))),
     meaning && element("p", { class: "meaning" }, meaning),
   );
+}
+
+/**
+ * Do something that throws a problem when it is refused, and explain that at a place, which is empty otherwise.
+ *
+ * @param {HTMLElement} place
+ * @param {() => Promise<void>} work
+ * @returns {Promise<boolean>} whether it was done
+ */
+export async function attempt(place, work) {
+  replace(place);
+  try {
+    await work();
+    return true;
+  } catch (problem) {
+    if (problem instanceof Error) {
+      throw problem; // a fault of the page, which belongs in the console
+    }
+    replace(place, explain(problem));
+    return false;
+  }
 }

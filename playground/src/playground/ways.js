@@ -3,6 +3,7 @@
  * exchange that it is about.
  */
 
+import { registered } from "./account.js";
 import { problemOf } from "./client.js";
 
 /** @typedef {import("./client.js").Exchange} Exchange */
@@ -116,6 +117,21 @@ const cookie = {
 };
 
 export const WAYS = { session, bearer, cookie };
+
+/**
+ * Log in by one way, for panels that have no form: the account is the page's, made up if need be. Throws the problem if
+ * it cannot be done.
+ *
+ * @param {Context} context
+ * @param {"session"|"bearer"|"cookie"} name
+ */
+export async function enter(context, name) {
+  const { account, problem } = await registered(context);
+  const refusal = problem ?? problemOf(await WAYS[name].logIn(context, account));
+  if (refusal !== null) {
+    throw refusal;
+  }
+}
 
 /** What the page keeps of an answer that has tokens in it. */
 function held({ access_token: access, refresh_token: refresh, expires_in: life, scope }) {

@@ -113,7 +113,7 @@ class ResourceServer:
             max_life=settings.max_token_life,
             clock=clock,
         )
-        self._verifier: Verifier = _MeasuredVerifier(verifier) if settings.server_timing else verifier
+        self._verifier: Verifier = MeasuredVerifier(verifier) if settings.server_timing else verifier
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -171,7 +171,7 @@ class ResourceServer:
         )
 
 
-class _MeasuredVerifier:
+class MeasuredVerifier:
     """A verifier whose work is a part of `Server-Timing`, named `verify`."""
 
     def __init__(self, verifier: Verifier) -> None:

@@ -1,0 +1,63 @@
+"""The panel that calls the services, and draws the way that each request took."""
+
+from playwright.async_api import Page, Response, expect
+from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot
+from tests.running_system import System
+
+
+def parts(answer: Response) -> dict[str, float]:
+    """Return what an answer's Server-Timing says: milliseconds by part."""
+    said = [part.split(";") for part in answer.headers["server-timing"].split(", ")]
+    return {name: float(took.removeprefix("dur=")) for name, took, *_ in said}
+
+
+async def test_the_way_of_an_order_is_drawn_from_its_own_timing(playground: System, page: Page) -> None:
+    """The drawing has every process that had a part in it, the table each part's time as the answer's header has it."""
+    await open_panel(page, playground.url, "services")
+    await page.get_by_role("button", name="Log in for a bearer token").click()
+    asking = page.get_by_role("button", name="Place an order, bearer token")
+    await expect(page.get_by_role("columnheader", name="bearer token")).to_contain_text("held")
+    await asking.focus()
+    async with page.expect_response("**/api/orders") as answered:
+        await page.keyboard.press("Enter")
+    answer = await answered.value
+    assert answer.status == 201
+    drawing = page.get_by_role("img", name="Place an order")
+    assert await drawing.locator(".lane-name").all_text_contents() == [
+        "browser",
+        "gateway",
+        "orders",
+        "auth",
+        "profile",
+    ]
+    said = parts(answer)
+    assert list(said) == ["gateway", "upstream", "orders", "verify", "exchange", "profile"]
+    for name, took in said.items():
+        row = page.locator(".shares tr").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+        await expect(row.get_by_role("cell").nth(2)).to_have_text(f"{took:.2f} ms" if took < 1 else f"{took:.1f} ms")
+    await page.get_by_text("The same in words").click()
+    await expect(page.locator(".in-words li").filter(has_text="orders to auth: exchange this token")).to_be_visible()
+    await assert_accessible(page)
+    await assert_fits_narrow(page)
+    await screenshot(page, "services")
+
+
+async def test_each_credential_is_asked_with_and_a_refusal_says_why(playground: System, page: Page) -> None:
+    """A session's way leads to its own app; with nothing a service answers 401, and its reason is shown."""
+    await open_panel(page, playground.url, "services")
+    for way in ("bearer token", "session"):
+        await page.get_by_role("button", name=f"Log in for a {way}").click()
+        await expect(page.get_by_role("columnheader", name=way)).to_contain_text("held")
+    await page.get_by_role("button", name="Ask everything").click()
+    for way, status in {"none": "401", "bearer": "200", "session": "200"}.items():
+        for cell in await page.locator(f".asking td.by-{way}").all():
+            if way == "bearer" and "Place" in (await cell.locator("xpath=..").inner_text()):
+                continue
+            await expect(cell).to_contain_text(status)
+    assert await page.get_by_text("not there").get_attribute("title")
+    await page.locator(".asking td.by-session button").first.click()
+    drawing = page.get_by_role("img", name="Read my profile")
+    await expect(drawing.locator(".lane-name").last).to_have_text("session twin")
+    await expect(drawing).to_contain_text("looks the id up")
+    await page.locator(".asking td.by-none button").first.click()
+    await expect(page.locator(".problem .reason")).to_have_text("no_credentials")
