@@ -6,8 +6,8 @@ import { element } from "./dom.js";
 /** @typedef {{kid: string, state: string, since: string, next: {state: string, at: string, possible_at: string}|null}} ListedKey */
 
 const MEANINGS = {
-  pending: "In the key set, so that every verifier can learn of it. It may not sign yet.",
   active: "Signs every new token.",
+  pending: "In the key set, so that every verifier can learn of it. It may not sign yet.",
   retiring: "Signs no more. It stays in the key set until no token of its can be alive.",
   removed: "Gone from the key set. Nothing it has signed was still alive by then.",
   compromised: "Gone at once, and on the revocation feed: every token of its is refused, everywhere, within a second.",
@@ -61,10 +61,16 @@ export function keyTimeline(keys, action) {
   return element(
     "div",
     { class: "stack" },
-    element("ol", { class: "timeline" }, ...keys.map(row)),
+    element("ol", { class: "timeline" }, ...inOrder(keys).map(row)),
     element("p", { class: "axis note", "aria-hidden": "true" }, element("span", {}, clock(from)), element("span", {}, clock(until))),
     element("p", { class: "note" }, "The thin upright line is now; what is paler lies ahead."),
   );
+}
+
+/** What signs stands first, what is over last. */
+function inOrder(keys) {
+  const rank = Object.keys(MEANINGS);
+  return [...keys].sort((one, other) => rank.indexOf(one.state) - rank.indexOf(other.state));
 }
 
 function foretold(next, ahead, now) {
