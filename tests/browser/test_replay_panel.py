@@ -10,7 +10,7 @@ from tests.running_system import System
 async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_nothing(
     playground: System, page: Page
 ) -> None:
-    """Profile, orders and the session twin refuse it from the log-out on, which the plot and the table show; the plain
+    """Each service and the session twin refuse it from the log-out on, which the plot and the table show; the plain
     profile goes on, until the token expires. What the page held before is untouched.
     """
     await open_panel(page, playground.url, "replay")
@@ -20,7 +20,12 @@ async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_noth
     await expect(status).to_contain_text("orders: refused", timeout=60_000)
     rows = page.locator(".panel-replay tbody tr")
     # The session's cookie is gone from the browser, or its record from the store: whichever the request met first.
-    reasons = {"profile": "login_ended", "orders": "login_ended", "session twin": "no_(credentials|session)"}
+    reasons = {
+        "profile": "login_ended",
+        "orders": "login_ended",
+        "auth": "login_ended",
+        "session twin": "no_(credentials|session)",
+    }
     for name, reason in reasons.items():
         row = rows.filter(has=page.get_by_role("rowheader", name=name, exact=True))
         await expect(row).to_contain_text(re.compile(f"the log-out.*: {reason}"))
@@ -30,12 +35,7 @@ async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_noth
     await expect(plain).to_contain_text("still accepted, until it expires in 4:")
     assert (await plain.locator(".figure").all_text_contents())[1] == "0"
     plot = page.locator(".timeline")
-    assert await plot.locator(".lane-name").all_text_contents() == [
-        "profile",
-        "orders",
-        "session twin",
-        "plain profile",
-    ]
+    assert await plot.locator(".lane-name").all_text_contents() == [*reasons, "plain profile"]
     await expect(plot.locator(".course.expected")).to_have_count(1)
     await expect(page.get_by_role("button", name="Log in, log out, and replay")).not_to_have_attribute(
         "aria-busy", "true"

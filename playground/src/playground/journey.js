@@ -19,6 +19,7 @@ const NOTHING = "no credential";
 
 const WHAT = {
   gateway: "the gateway: finds the service by the path, and streams both ways",
+  renewal: "the gateway gets the login's next tokens from auth, because the one in the cookie is about to expire",
   upstream: "what it waits for the service, the way there and back included",
   auth: "auth, as a whole",
   profile: "profile, as a whole",
@@ -39,7 +40,9 @@ export function journeyOf(exchange, service, held) {
   const { request, answer, way } = exchange;
   const total = exchange.milliseconds;
   const gateway = parts.find(({ name }) => name === "gateway");
-  const upstream = parts.find(({ name }) => name === "upstream");
+  // Whom the gateway asked before the service itself: auth, for the next tokens of a login in a cookie.
+  const asked = parts.filter(({ name }) => name === "upstream");
+  const upstream = asked.pop();
   const whole = parts.find(({ name, began }) => began === null && name in NAMES);
   const inside = whole === undefined ? [] : parts.slice(parts.indexOf(whole) + 1).filter(({ began }) => began !== null);
   const at = NAMES[whole?.name ?? service];
@@ -62,14 +65,20 @@ export function journeyOf(exchange, service, held) {
   if (gateway !== undefined) {
     spans.push({ name: "gateway", what: WHAT.gateway, at: opened, took: gateway.took });
   }
+  for (const renewal of asked) {
+    const at = opened + (renewal.began ?? 0);
+    spans.push({ name: "renewal", what: WHAT.renewal, at, took: renewal.took });
+    steps.push({ at, from: "gateway", to: lane("auth"), label: "renew this login" });
+    steps.push({ at: at + renewal.took, from: "auth", to: "gateway", label: "the next tokens", back: true });
+  }
   if (upstream !== undefined) {
-    const asked = opened + (upstream.began ?? 0);
-    steps.push({ at: asked, from: "gateway", to: lane(at), label: "the same request", note: held ? PASSED_ON[way] : NOTHING });
-    spans.push({ name: "upstream", what: WHAT.upstream, at: asked, took: upstream.took });
+    const sent = opened + (upstream.began ?? 0);
+    steps.push({ at: sent, from: "gateway", to: lane(at), label: "the same request", note: held ? PASSED_ON[way] : NOTHING });
+    spans.push({ name: "upstream", what: WHAT.upstream, at: sent, took: upstream.took });
     if (whole === undefined) {
-      steps.push({ at: asked + upstream.took, from: at, to: "gateway", label: "nothing", back: true, refused: true });
+      steps.push({ at: sent + upstream.took, from: at, to: "gateway", label: "nothing", back: true, refused: true });
     } else {
-      const arrived = asked + between(upstream.took, whole.took);
+      const arrived = sent + between(upstream.took, whole.took);
       spans.push({ name: whole.name, what: WHAT[whole.name], at: arrived, took: whole.took });
       for (const part of inside) {
         const began = arrived + (part.began ?? 0);

@@ -79,7 +79,7 @@ export function mount(section, context) {
     expires = Date.now() + logged.answer.json.expires_in * 1000;
     const { plain, session } = store.get("laboratory") ?? {};
     const by = (path) => () => client.send({ path, token, kept: false });
-    const followers = [new Replays("profile", by("/api/profile")), new Replays("orders", by("/api/orders"))];
+    const followers = [new Replays("profile", by("/api/profile")), new Replays("orders", by("/api/orders")), new Replays("auth", by("/logins"))];
     all = [...followers];
     let twin = null;
     if (session) {
@@ -147,7 +147,7 @@ export function mount(section, context) {
       { class: "prose" },
       "The common objection to JWTs is that they cannot be taken back: whoever has saved one can use it until it expires, whatever the person does. ",
       "Here a token is saved, and sent to each service twenty times a second while its owner logs out. ",
-      "Profile and orders follow auth's feed of revocations, so they refuse it from memory, without asking anybody.",
+      "Auth keeps the record of the login. Profile and orders follow its feed of revocations, so they refuse from memory, without asking anybody.",
     ),
     element("div", { class: "buttons" }, button("Log in, log out, and replay", tried, { class: "first" }), button("Stop", () => { stop(); said.textContent = "Stopped."; })),
     said,
@@ -178,6 +178,7 @@ function verdict(row, answered) {
 const KNOWS_BY = {
   profile: "the feed, in memory",
   orders: "the feed, in memory",
+  auth: "its own record of the login",
   "session twin": "its store, at every request; the browser drops the cookie besides",
   "plain profile": "nothing: it waits for the expiry",
 };
