@@ -133,11 +133,20 @@ def test_the_feed_is_what_ends_a_jwt(without_feed: Laboratory, only_followed: La
         way.use(forgotten)
 
 
+def test_in_a_cookie_a_jwt_ends_likewise(lab: Laboratory) -> None:
+    """Log-out, on this device or another, ends what is in the cookie, and no renewal brings it back."""
+    only = replace(lab, ways={"jwt-cookie": lab.ways["jwt-cookie"]})
+    assert logout_timeline.measure(only).measured["jwt-cookie"].median < 1000 * only.token_life / 2
+    assert medians(replay.measure(only)) == {"jwt-cookie": 0}
+    assert medians(one_device.measure(only)) == {"jwt-cookie: ended": 0, "jwt-cookie: others": 100}
+
+
 def test_a_look_up_is_counted_where_there_is_one(lab: Laboratory) -> None:
     """The twin whose sessions are in Valkey asks once per request; with another twin in its place, nothing is asked."""
     counted = medians(look_ups.measure(lab))
     assert counted["session-valkey"] == pytest.approx(1, abs=0.05)
     assert counted["jwt-followed"] < 0.1
+    assert counted["jwt-cookie"] < 0.2
     in_memory = replace(
         lab,
         ports=lab.ports | {"twin-valkey-2": lab.ports["twin-memory"]},
@@ -153,6 +162,7 @@ def test_who_is_let_in_elsewhere(lab: Laboratory) -> None:
         "session-valkey": 100,
         "jwt-plain": 100,
         "jwt-followed": 100,
+        "jwt-cookie": 100,
     }
     shared = replace(
         lab,
@@ -164,7 +174,7 @@ def test_who_is_let_in_elsewhere(lab: Laboratory) -> None:
 
 def test_who_could_forge(lab: Laboratory) -> None:
     """Whoever holds a shared secret, or the store; nobody who has public keys, until a private one lies beside them."""
-    assert medians(forgery.measure(lab)) == {"hs256": 100, "rs256": 0, "session-valkey": 100}
+    assert medians(forgery.measure(lab)) == {"hs256": 100, "rs256": 0, "jwt-cookie": 0, "session-valkey": 100}
     leaked = lab.stack.data.of("profile") / "leaked.pem"
     leaked.write_text("-----BEGIN PRIVATE KEY-----\n")
     try:
@@ -190,8 +200,11 @@ def test_what_a_browser_would_do(lab: Laboratory) -> None:
     """A script reads what is not HttpOnly; other sites' pages send what SameSite lets them."""
     script = medians(page_script.measure(lab))
     assert script["session"] == 0 < script["session, without HttpOnly"] < script["jwt in local storage"]
+    assert script["jwt-cookie"] == 0
     scope = cookie_scope.measure(lab)
-    assert medians(scope) == {"as it is (Lax)": 1, "SameSite=Strict": 0, "SameSite=None": 4, "Path=/api": 0}
+    assert medians(scope) == {
+        "as it is (Lax)": 1, "SameSite=Strict": 0, "SameSite=None": 4, "Path=/api": 0, "jwt-cookie": 0,
+    }  # fmt: skip
     assert scope.facts["carried"]["Path=/api"][0] is True
 
 
@@ -199,6 +212,7 @@ def test_what_an_outage_stops(lab: Laboratory) -> None:
     """Without the store no session is answered, without auth every token is; and both are mended afterwards."""
     found = medians(outage.measure(lab))
     assert (found["session-valkey"], found["jwt-plain"], found["jwt-followed"]) == (0, 100, 100)
+    assert found["jwt-cookie"] == 100
     assert {value for name, value in found.items() if "log in" in name} == {0}
     way = lab.ways["jwt-followed"]
     assert way.use(way.log_in(way.register())).status == 200

@@ -88,6 +88,7 @@ def _printed(table: Sequence[Row]) -> Table:
         "session\narticle / [bold]measured[/]",
         "JWT\narticle / [bold]plain[/]",
         "[bold]JWT, followed[/]",
+        "[bold]JWT in a cookie[/]",
         "",
     ):
         printed.add_column(title, overflow="fold")
@@ -97,6 +98,7 @@ def _printed(table: Sequence[Row]) -> Table:
             f"{row.article_session}\n[bold]{row.session}[/]",
             f"{row.article_jwt}\n[bold]{row.plain}[/]",
             f"[bold]{row.followed}[/]",
+            f"[bold]{row.cookie}[/]",
             f"[{_COLOURS[row.verdict]}]{row.verdict}[/]",
         )
     return printed

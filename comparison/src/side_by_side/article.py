@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from side_by_side.experiments.request_cost import LEVEL, NEW
+from side_by_side.experiments.request_cost import DOOR, LEVEL, NEW
 from side_by_side.result import Measured, Result, compared, shown
 from side_by_side.words import multiple
 
@@ -22,6 +22,7 @@ class Row:
     session: str
     plain: str
     followed: str
+    cookie: str
     verdict: Verdict
     because: str
 
@@ -59,7 +60,7 @@ class _Found:
         return float(self._results[experiment].facts[name])
 
 
-_Cells = tuple[str, str, str, Verdict, str]
+_Cells = tuple[str, str, str, str, Verdict, str]
 
 
 def _stored_on(found: _Found) -> _Cells:
@@ -69,38 +70,42 @@ def _stored_on(found: _Found) -> _Cells:
         found.median("stored state", "jwt-followed: client"),
     )
     checks, auth = found.median("stored state", "jwt: server"), found.median("stored state", "jwt: auth")
-    ended = found.median("stored state", "jwt-ended: server")
+    ended, cookie = (found.median("stored state", key) for key in ("jwt-ended: server", "jwt-cookie: client"))
     return (
         f"server {shown(server)} B per login, client {shown(session)} B",
         f"client {shown(token)} B; servers that check {shown(checks)} B, auth {shown(auth)} B to renew it",
         f"the same, and {shown(ended)} B per login that has just ended",
+        f"client {shown(cookie)} B, with what renews it; the gateway nothing",
         "as it says" if checks == 0 and auth == 0 else "not that simple",
         "Servers that check keep nothing of a login; the issuer does, or a login could be neither renewed nor ended.",
     )
 
 
 def _state(found: _Found) -> _Cells:
-    memory, kept, plain, followed = (
-        found.of("server restart", key) for key in ("session-memory", found.session, "jwt-plain", "jwt-followed")
+    memory, kept, plain, followed, cookie = (
+        found.of("server restart", key)
+        for key in ("session-memory", found.session, "jwt-plain", "jwt-followed", "jwt-cookie")
     )
     return (
         f"known after a restart: {shown(memory.median)} {memory.unit} from memory, {shown(kept.median)} from the store",
         f"{shown(plain.median)} {plain.unit}, with nothing kept",
         f"{shown(followed.median)} {followed.unit}, with nothing kept",
+        f"{shown(cookie.median)} {cookie.unit} at the gateway, with nothing kept",
         "as it says" if memory.median == 0 and plain.median > 0 else "not so",
         "What is remembered in memory is lost at a restart; a proof that the client has is not.",
     )
 
 
 def _scalability(found: _Found) -> _Cells:
-    alone, plain, followed = (
-        found.median("second server", key) for key in ("session-memory", "jwt-plain", "jwt-followed")
+    alone, plain, followed, cookie = (
+        found.median("second server", key) for key in ("session-memory", "jwt-plain", "jwt-followed", "jwt-cookie")
     )
     shared = f", with a shared store {shown(found.median('second server', 'session-valkey'))} %" if found.shared else ""
     return (
         f"elsewhere let in: {shown(alone)} % without a shared store{shared}",
         f"{shown(plain)} %, no store",
         f"{shown(followed)} %, no store",
+        f"{shown(cookie)} % behind one gateway, no store",
         "as it says" if alone == 0 and plain == followed == 100 else "not so",
         "Another process, also of another service, lets in whoever has a token, and has never heard of the login.",
     )
@@ -118,7 +123,10 @@ def _cost(found: _Found) -> _Cells:
         found.median("check cost", name) for name in (found.session, "jwt, first use", "jwt, again")
     )
     asked = found.median("look-ups", "session-valkey") if found.shared else 0.0
-    background = found.median("look-ups", "jwt-followed")
+    background, renewing = (found.median("look-ups", key) for key in ("jwt-followed", "jwt-cookie"))
+    cookie, header = (
+        found.median("request cost", f"latency: {key}, {LEVEL}") for key in ("jwt-cookie", f"jwt-followed{DOOR}")
+    )
     whole, met = (found.of("request cost", f"latency: {key}, {LEVEL}") for key in (found.session, "jwt-followed"))
     first_met = f"latency: jwt-followed{NEW}, {LEVEL}"
     # Where no tokens could be made in time, nothing is known but of repeated ones.
@@ -130,6 +138,10 @@ def _cost(found: _Found) -> _Cells:
         f"{shown(look_up)} µs, whole request {shown(whole.median)} ms; look-ups over the network: {shown(asked)}",
         f"{shown(first)} µs at first, {shown(again)} µs again",
         f"{of_new}{shown(met.median)} ms with the same again; look-ups over the network: {shown(background)}",
+        (
+            f"through the gateway {shown(cookie)} ms, with a header {shown(header)} ms; look-ups over the network: "
+            f"{shown(renewing)}"
+        ),
         "as it says" if beside == compared(met, whole) == "less" and first < look_up else "not that simple",
         (
             f"On one machine the first check of a signature takes {multiple(first / look_up)} as long as the look-up, "
@@ -141,37 +153,43 @@ def _cost(found: _Found) -> _Cells:
 
 
 def _revocation(found: _Found) -> _Cells:
-    session, plain, followed = (
-        found.median("replay after logout", key) for key in (found.session, "jwt-plain", "jwt-followed")
+    session, plain, followed, cookie = (
+        found.median("replay after logout", key) for key in (found.session, "jwt-plain", "jwt-followed", "jwt-cookie")
     )
     return (
         f"{shown(session)} % of replays let in",
         f"{shown(plain)} %",
         f"{shown(followed)} %",
+        f"{shown(cookie)} %",
         "as it says" if followed > 0 else "not so",
         "A JWT is valid until it expires where nobody hears of its end. Told of it, every server refuses it.",
     )
 
 
 def _client_storage(found: _Found) -> _Cells:
-    cookie, storage = (found.median("page script", name) for name in ("session", "jwt in local storage"))
+    session, storage, cookie = (
+        found.median("page script", name) for name in ("session", "jwt in local storage", "jwt-cookie")
+    )
     return (
+        f"HttpOnly cookie: a script reads {shown(session)} B",
+        f"local storage: {shown(storage)} B",
+        f"local storage: {shown(storage)} B",
         f"HttpOnly cookie: a script reads {shown(cookie)} B",
-        f"local storage: {shown(storage)} B",
-        f"local storage: {shown(storage)} B",
-        "as it says" if cookie == 0 < storage else "not so",
+        "as it says" if session == cookie == 0 < storage else "not so",
         "What differs is the place, not the kind: a JWT in an HttpOnly cookie is as much out of a script's reach.",
     )
 
 
 def _size(found: _Found) -> _Cells:
-    session, plain, followed = (
-        found.median("bytes on the wire", f"request: {key}") for key in (found.session, "jwt-plain", "jwt-followed")
+    session, plain, followed, cookie = (
+        found.median("bytes on the wire", f"request: {key}")
+        for key in (found.session, "jwt-plain", "jwt-followed", "jwt-cookie")
     )
     return (
         f"{shown(session)} B per request",
         f"{shown(plain)} B",
         f"{shown(followed)} B",
+        f"{shown(cookie)} B, with what renews it",
         "as it says" if plain > session else "not so",
         f"The same question is {multiple(plain / session)} as long with a token.",
     )
@@ -185,6 +203,10 @@ def _best_for(found: _Found) -> _Cells:
         f"pages of one site: a script reads {shown(found.median('page script', 'session'))} B{store}",
         f"servers of many kinds: {shown(found.median('second server', 'jwt-plain'))} % let in, no store",
         f"the same; without auth {shown(outage)} % answered; {shown(replays)} % of replays let in",
+        (
+            f"pages of one site, and such servers: a script reads {shown(found.median('page script', 'jwt-cookie'))} "
+            f"B; other sites' pages send it with {found.of('cookie scope', 'jwt-cookie').text} kinds of request"
+        ),
         "as it says" if outage == 100 and foreign <= 1 else "not so",
         "docs/choosing.md has the whole decision.",
     )
@@ -199,18 +221,22 @@ def _several_servers(found: _Found) -> _Cells:
         f"could forge: {store}",
         f"HS256, as in the article: {shown(secret)} % of those that check",
         f"RS256: {shown(public)} % of those that check",
+        f"RS256: {shown(found.median('forgery', 'jwt-cookie'))} % of the gateways, which have no key at all",
         "not that simple" if secret > public else "as it says",
         "Whoever has the key can verify, and with a shared secret also forge. With a public key one can verify alone.",
     )
 
 
 def _logout(found: _Found) -> _Cells:
-    session, plain, followed = (found.of("logout", key) for key in (found.session, "jwt-plain", "jwt-followed"))
+    session, plain, followed, cookie = (
+        found.of("logout", key) for key in (found.session, "jwt-plain", "jwt-followed", "jwt-cookie")
+    )
     life, usual = found.fact("logout", "token life"), found.fact("logout", "usual token life and leeway")
     return (
         f"{session.text} until the last server refuses",
         f"{shown(plain.median / 1000)} s: tokens lived {shown(life)} s; with the usual ones, up to {shown(usual)} s",
         f"{followed.text} until the last server refuses",
+        f"{cookie.text} until the last server refuses",
         "not so" if followed.median < plain.median / 2 and followed.median < 1000 else "as it says",
         "With the feed, log-out takes effect at once, at every server, without a shared store.",
     )

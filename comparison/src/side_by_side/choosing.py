@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from side_by_side.experiments import request_cost
-from side_by_side.experiments.request_cost import LEVEL, NEW
+from side_by_side.experiments.request_cost import LEVEL
 from side_by_side.result import Measured, Result, shown
 from side_by_side.words import WAYS, clients, label, multiple, share
 
@@ -73,16 +73,18 @@ def _of_result(how: str, result: Result, names: list[str]) -> str:
 
 
 def _whole_requests(measured: Mapping[str, Measured]) -> str:
-    """Return the rows of all ways that were measured, with each number of clients, as a table."""
+    """Return the rows of all ways that were measured, with each number of clients that they had, as a table."""
     places = [name.removeprefix("latency: ").rpartition(", ") for name in measured if name.startswith("latency: ")]
     ways, levels = dict.fromkeys(way for way, _, _ in places), dict.fromkeys(level for _, _, level in places)
     heads = ["way", *(f"latency, {clients(level)}" for level in levels), f"processor time, {clients(LEVEL)}"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for way in sorted(ways, key=lambda way: list(WAYS).index(way.removesuffix(NEW))):
-        cells = [measured[f"latency: {way}, {level}"].text for level in levels]
+    for way in sorted(ways, key=lambda way: list(WAYS).index(way.partition(", ")[0])):
+        latencies = [measured.get(f"latency: {way}, {level}") for level in levels]
+        cells = [latency.text if latency else "-" for latency in latencies]
         processor = measured[f"processor: {way}, {LEVEL}"].text
-        if store := measured.get(f"processor: {way}, {LEVEL}: store"):
-            processor += f", and the store's {store.text}"
+        for part in ("store", "service"):
+            if other := measured.get(f"processor: {way}, {LEVEL}: {part}"):
+                processor += f", and the {part}'s {other.text}"
         lines.append(f"| {' | '.join([label(way), *cells, processor])} |")
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ class Reply(NamedTuple):
     sent: int
     received: int
     seconds: float
+    set_cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:  # noqa: ANN401 -- whatever was answered
         """Read the body as JSON."""
@@ -52,12 +53,14 @@ class Exchange:
             received += self._some()
         head, _, content = received.partition(b"\r\n\r\n")
         status_line, *lines = head.decode("latin-1").split("\r\n")
-        answered = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        answered = dict(fields)
         while len(content) < int(answered.get("content-length", "0")):
             content += self._some()
         seconds = time.perf_counter() - began
         total = len(head) + 4 + len(content)
-        return Reply(int(status_line.split(" ")[1]), answered, content, len(request), total, seconds)
+        set_cookies = tuple(value for name, value in fields if name == "set-cookie")
+        return Reply(int(status_line.split(" ")[1]), answered, content, len(request), total, seconds, set_cookies)
 
     def _some(self) -> bytes:
         some = self._socket.recv(65536)

@@ -1,4 +1,7 @@
-"""The laboratory: auth, profile, orders, a profile that follows no feed, and the session twin with each store."""
+"""The laboratory: the four services, a profile that follows no feed, and the session twin with each store.
+
+The services themselves are asked, but for a JWT in a cookie: of that the gateway alone knows.
+"""
 
 import contextlib
 import http.client
@@ -45,7 +48,7 @@ class Laboratory:
     store_wire: Relay
     """Between `twin-valkey-2` and its store."""
     auth_wire: Relay
-    """Between profile and auth: keys and feed."""
+    """Between profile and auth: keys and feed; and between the gateway and auth: logins in cookies."""
     data: Path
     token_life: int
     leeway: int
@@ -101,7 +104,6 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
             data / "stack",
             twins={PLAIN: "profile"},
             start_seconds=START_SECONDS,
-            without=("gateway",),  # the services themselves are asked
             environment={
                 "auth": shortened | {"SIGNET_ACCESS_TOKEN_LIFE": str(token_life)},
                 "profile": shortened
@@ -110,6 +112,7 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
                     "SIGNET_REVOCATIONS_URL": f"{auth_url}/revocations",
                 },
                 "orders": shortened,
+                "gateway": {"SIGNET_AUTH_URL": auth_url},
                 PLAIN: shortened | {"SIGNET_REVOCATIONS_MODE": "plain"},
             },
         )
@@ -173,6 +176,15 @@ def _ways(ports: Mapping[str, int]) -> dict[str, Way]:
     ways += [
         Way("jwt-plain", "jwt", ports["auth"], (profile(PLAIN),), bearer_of),
         Way("jwt-followed", "jwt", ports["auth"], (profile("profile"), orders), bearer_of),
+        Way(
+            "jwt-cookie",
+            "jwt",
+            ports["gateway"],
+            (profile("gateway"), Server("gateway", ports["gateway"], "/api/orders")),
+            cookie_of,
+            wish={"transport": "cookie"},
+            page={"Sec-Fetch-Site": "same-origin"},
+        ),
     ]
     return {way.key: way for way in ways}
 

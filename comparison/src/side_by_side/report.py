@@ -94,6 +94,7 @@ COLUMNS: Final = {
     "article_jwt": "the article: JWT",
     "plain": "measured: JWT, plain",
     "followed": "measured: JWT, followed",
+    "cookie": "measured: JWT, followed, in a cookie",
 }
 
 
@@ -114,7 +115,8 @@ def _plots(experiments: Mapping[str, Any]) -> list[str]:
     cost = experiments["request cost"]
     distributions, rounds = cost["facts"]["distribution"], _rounds(cost["measured"])
     for clients in next(iter(distributions.values())):
-        series = {label(way): [(share, ms) for share, ms in each[clients]] for way, each in distributions.items()}
+        with_so_many = {way: each[clients] for way, each in distributions.items() if clients in each}
+        series = {label(way): [(share, ms) for share, ms in each] for way, each in with_so_many.items()}
         drawing = lines(series, across="percentile of requests", up="latency, ms", logarithmic=True)
         figures.append(
             _figure(drawing, f"Latency of GET /api/profile with {number_of(clients)}: one round of {rounds}, the last.")

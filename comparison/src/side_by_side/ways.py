@@ -1,12 +1,9 @@
-"""The ways in which a request can say who it is from. Each is one entry: a further one needs nothing else.
-
-A JWT in a cookie belongs here as soon as the gateway has that transport: log in there, and send what it set.
-"""
+"""The ways in which a request can say who it is from. Each is one entry: a further one needs nothing else."""
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from side_by_side.exchange import Reply, ask_once
 
@@ -62,6 +59,10 @@ class Way:
     servers: tuple[Server, ...]
     read: Callable[[Reply], Credential]
     """Takes the credential from the answer to a log-in."""
+    wish: Mapping[str, Any] = field(default_factory=dict)
+    """What a log-in says besides who it is: how the credential shall travel."""
+    page: Mapping[str, str] = field(default_factory=dict)
+    """What a browser adds to a request that changes something: that it comes from a page of the site itself."""
 
     def register(self, name: str = "Ada Lovelace") -> Person:
         """Make an account."""
@@ -71,16 +72,18 @@ class Way:
 
     def log_in(self, person: Person, *, device: str = "comparison") -> Credential:
         """Log in, and return what the client keeps."""
-        body = {"email": person.email, "password": person.password}
-        return self.read(_must(ask_once(self.desk, "POST", "/login", {"User-Agent": device}, body=body)))
+        body = {"email": person.email, "password": person.password, **self.wish}
+        return self.read(_must(ask_once(self.desk, "POST", "/login", {"User-Agent": device, **self.page}, body=body)))
 
     def renew(self, credential: Credential) -> Credential:
-        """Get the next token of a login, by what the client keeps besides the present one."""
-        return self.read(_must(ask_once(self.desk, "POST", "/refresh", body={"refresh_token": credential.renewal})))
+        """Get the next token of a login, by what the client keeps besides the present one, or with it in its cookie."""
+        if credential.renewal:
+            return self.read(_must(ask_once(self.desk, "POST", "/refresh", body={"refresh_token": credential.renewal})))
+        return self.read(_must(ask_once(self.desk, "POST", "/refresh", {**credential.headers, **self.page})))
 
     def log_out(self, credential: Credential) -> None:
         """Log out; returns when that was acknowledged."""
-        _must(ask_once(self.desk, "POST", "/logout", credential.headers))
+        _must(ask_once(self.desk, "POST", "/logout", {**credential.headers, **self.page}))
 
     def end_other(self, current: Credential, *, device: str) -> None:
         """End the login of another device, from this one."""
@@ -90,7 +93,8 @@ class Way:
         listed = _must(ask_once(self.desk, "GET", listing, current.headers)).json()[name]
         for each in listed:
             if each["device"] == device:
-                _must(ask_once(self.desk, "DELETE", f"{listing}/{each[key]}", current.headers))
+                headers = {**current.headers, **self.page}
+                _must(ask_once(self.desk, "DELETE", f"{listing}/{each[key]}", headers))
 
     def use(self, credential: Credential, server: Server | None = None) -> Reply:
         """Ask for what needs a credential, at the first server or another one, over a fresh connection.
@@ -105,8 +109,8 @@ class Way:
 
 
 def cookie_of(reply: Reply) -> Credential:
-    """Return the credential that a session app sets: the cookie as a browser sends it back."""
-    return Credential("Cookie", reply.headers["set-cookie"].partition(";")[0])
+    """Return the credential that was set in cookies, as a browser sends them back."""
+    return Credential("Cookie", "; ".join(each.partition(";")[0] for each in reply.set_cookies))
 
 
 def bearer_of(reply: Reply) -> Credential:

@@ -28,6 +28,11 @@ WAYS: Final[Mapping[str, InWords]] = {
         "followed JWT",
         "the same token, at servers that follow the issuer's feed of ended logins and refuse what is on it",
     ),
+    "jwt-cookie": InWords(
+        "JWT in a cookie",
+        "a followed JWT that no script sees: the browser keeps it in an HttpOnly cookie, a gateway puts it into the "
+        "header on the way to the servers, and renews it on the way through",
+    ),
 }
 """Each way by its key."""
 
@@ -39,7 +44,7 @@ _NAMES: Final = {key: way.name for key, way in WAYS.items()} | {
     "rs256": "servers with public keys (RS256)",
 }
 _KEYS: Final = re.compile("|".join(map(re.escape, sorted(_NAMES, key=len, reverse=True))))
-_CLIENTS: Final = re.compile(r", (\d+)(: store)?$")
+_CLIENTS: Final = re.compile(r", (\d+)(?:: (store|service))?$")
 
 # From the larger to the smaller, as a share is put into words.
 _SHARES: Final = (
@@ -60,7 +65,9 @@ _SHARES: Final = (
 
 def label(name: str) -> str:
     """Return what a measured value is called: "latency: session-valkey, 1" is of a session in Valkey, with 1 client."""
-    spelled = _CLIENTS.sub(lambda found: f", {clients(found[1])}{', the part of the store' if found[2] else ''}", name)
+    spelled = _CLIENTS.sub(
+        lambda found: f", {clients(found[1])}{f', the part of the {found[2]}' if found[2] else ''}", name
+    )
     return _KEYS.sub(lambda found: _NAMES[found[0]], spelled)
 
 

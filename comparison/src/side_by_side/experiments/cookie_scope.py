@@ -11,9 +11,9 @@ CLAIM = (
     "A header never goes along."
 )
 PROCEDURE = (
-    "The twin's own Set-Cookie, and the same with one attribute changed, are held against a list of requests by "
-    "the rules of RFC 6265bis. Counted are the requests of other sites' pages that would carry it. No browser is "
-    "run."
+    "The twin's own Set-Cookie, the same with one attribute changed, and the gateway's are held against a list of "
+    "requests by the rules of RFC 6265bis. Counted are the requests of other sites' pages that would carry it. No "
+    "browser is run."
 )
 REQUESTS = (
     BrowserRequest("the page itself asks", "/api/profile"),
@@ -33,7 +33,7 @@ CHANGES = {
 
 
 def measure(lab: Laboratory) -> Result:
-    """Hold four cookies against seven requests."""
+    """Hold five cookies against seven requests."""
     way = lab.way("session-valkey", "session-memory")
     person = way.register()
     body = {"email": person.email, "password": person.password}
@@ -43,6 +43,13 @@ def measure(lab: Laboratory) -> Result:
         # Another Path is not for this prefix: a browser would not take the cookie at all.
         cookie = Cookie.parse(own.replace(old, new).replace("__Host-", "") if old else own)
         carried[name] = [cookie.goes_with(request) for request in REQUESTS]
+    gateway = lab.ways["jwt-cookie"]
+    person = gateway.register()
+    body = {"email": person.email, "password": person.password, **gateway.wish}
+    both = [
+        Cookie.parse(each) for each in ask_once(gateway.desk, "POST", "/login", gateway.page, body=body).set_cookies
+    ]
+    carried["jwt-cookie"] = [any(cookie.goes_with(request) for cookie in both) for request in REQUESTS]
     foreign = [request.cross_site for request in REQUESTS]
     measured = {
         name: Measured.of(f"of {sum(foreign)}", [sum(goes for goes, cross in zip(each, foreign, strict=True) if cross)])

@@ -32,7 +32,8 @@ PROCEDURE = (
     "With what one server holds, a credential for somebody else is made and shown to another server. Sessions: a "
     "record is written to the shared store. HS256: two servers with the article's shared secret; the second one's "
     "makes a token. RS256: the public keys that profile keeps are used as an HS256 secret in every form they "
-    "have, a good token's subject is changed, and what profile keeps on disk is searched for a private key. "
+    "have, a good token's subject is changed, and what profile keeps on disk is searched for a private key; the "
+    "gateway, which has no keys, is shown the same forgeries in its cookie. "
     "Counted are the servers whose forgery was let in, in per cent."
 )
 _PRIVATE = re.compile(rb'"d"\s*:|PRIVATE KEY')
@@ -53,9 +54,17 @@ def measure(lab: Laboratory) -> Result:
         for server in followed.servers
     ]
     measured["rs256"] = Measured.of("% could forge", [100.0 * each for each in accepted])
+    measured["jwt-cookie"] = Measured.of("% could forge", [100.0 * _in_a_cookie(lab, _forgeries(token, keys))])
     if lab.store is not None:
         measured["session-valkey"] = Measured.of("% could forge", [100.0 * _by_the_store(lab, lab.store.url)])
     return Result(NAME, CLAIM, PROCEDURE, measured, {"rs256 forgeries": len(_forgeries(token, keys))})
+
+
+def _in_a_cookie(lab: Laboratory, forgeries: Sequence[str]) -> bool:
+    way = lab.ways["jwt-cookie"]
+    name = way.log_in(way.register()).value.partition("=")[0]
+    asked = [(server, {"Cookie": f"{name}={forged}"}) for server in way.servers for forged in forgeries]
+    return any(ask_once(server.port, "GET", server.path, headers).status == 200 for server, headers in asked)
 
 
 def _by_the_store(lab: Laboratory, url: str) -> bool:

@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from side_by_side.laboratory import Laboratory
 from side_by_side.load import drive, tool
@@ -14,6 +15,8 @@ from side_by_side.words import WAYS
 NAME = "request cost"
 NEW = ", new tokens"
 """Behind the key of a way whose requests had a token each that its server had not met."""
+DOOR = ", through the gateway"
+"""Behind the key of a way whose requests took the gateway's hop as well: what a cookie's are to be compared with."""
 LEVEL = 8
 """With how many clients the ways are compared."""
 _TIME = {"more": "longer", "less": "less time", "the same": "as long, within the spread of the rounds,"}
@@ -29,8 +32,8 @@ def measure(lab: Laboratory) -> Result:
     units = {"latency": "ms", "p99": "ms", "rate": "/s", "processor": "µs"}
     distribution: dict[str, dict[str, list[list[float]]]] = defaultdict(dict)
 
-    def one_round(way: Way, credentials: list[Credential], clients: int) -> None:
-        key = way.key + (NEW if len(credentials) > 1 else "")
+    def one_round(way: Way, credentials: list[Credential], clients: int, *, also: str = "") -> None:
+        key = way.key + also + (NEW if len(credentials) > 1 else "")
         before = _processor(lab, way)
         load = drive(way.servers[0], credentials, clients=clients, seconds=1)
         after = _processor(lab, way)
@@ -49,8 +52,11 @@ def measure(lab: Laboratory) -> Result:
             for way in lab.ways.values():  # in turns, so that a machine's moods are the same for all
                 credential = way.log_in(people[way.key])
                 one_round(way, [credential], clients)
-                if way.kind == "jwt" and clients == LEVEL and (made := _new_tokens(lab, way, people[way.key], tokens)):
+                if credential.renewal and clients == LEVEL and (made := _new_tokens(lab, way, people[way.key], tokens)):
                     one_round(way, made, clients)
+            if {"jwt-followed", "jwt-cookie"} <= lab.ways.keys():
+                header = replace(lab.ways["jwt-followed"], servers=lab.ways["jwt-cookie"].servers)
+                one_round(header, [header.log_in(people[header.key])], clients, also=DOOR)
     measured = {
         f"{what}: {place}": Measured.of(units[what], values)
         for what, each in found.items()
@@ -62,8 +68,10 @@ def measure(lab: Laboratory) -> Result:
         f"again, so a JWT is checked once and then remembered; and the JWT ways, with {LEVEL} clients, also with up to "
         f"{tokens} tokens made beforehand, each sent once, so that every request has a token that the server has not "
         "met. Server, "
-        "framework, handler, database and answer are the same for all; only the check of the credential differs. The "
-        "processor's time is that of the server's process, and of the store's where it is one of this machine."
+        "framework, handler, database and answer are the same for all; only the check of the credential differs. A JWT "
+        "in a cookie goes through the gateway, and so, for comparison, does one in a header. The processor's time is "
+        "that of the server's process, or the gateway's and the service's, and of the store's where it is one of this "
+        "machine."
     )
     return Result(NAME, _claim(measured), procedure, measured, {"distribution": dict(distribution), "tool": tool()})
 
@@ -97,8 +105,10 @@ def _new_tokens(lab: Laboratory, way: Way, person: Person, count: int) -> list[C
 
 
 def _processor(lab: Laboratory, way: Way) -> dict[str, float]:
-    """Return the seconds that the server of a way has used, and its store, as far as one can tell."""
+    """Return the seconds that a way's server has used, what is behind it, and its store, as far as one can tell."""
     pids = {"server": lab.pid(way.servers[0].name)}
+    if way.servers[0].name == "gateway":
+        pids["service"] = lab.pid("profile")
     if way.key == "session-valkey" and lab.store is not None and lab.store.pid is not None:
         pids["store"] = lab.store.pid
     found = {part: processor_seconds(pid) for part, pid in pids.items()}

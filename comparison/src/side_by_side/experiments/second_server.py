@@ -9,7 +9,8 @@ CLAIM = "Sessions need a store that all servers share; a JWT is good wherever th
 PROCEDURE = (
     "People log in once and go to every other server. For sessions in memory, that is a second server of the same "
     "app with a store of its own; for those in Valkey, one with the same store; for JWTs, "
-    "another process of profile and another service, orders, which share no store with it."
+    "another process of profile and another service, orders, which share no store with it; for one in a cookie, orders "
+    "behind the same gateway, since a browser sends a cookie to no other host."
 )
 LOGINS = 3
 
@@ -21,6 +22,7 @@ def measure(lab: Laboratory) -> Result:
         "session-valkey": [Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")],
         "jwt-plain": list(lab.ways["jwt-followed"].servers),
         "jwt-followed": list(lab.ways["jwt-followed"].servers[1:]),
+        "jwt-cookie": list(lab.ways["jwt-cookie"].servers[1:]),
     }
     measured = {}
     for key, servers in others.items():

@@ -25,6 +25,7 @@ RESTARTED = {
     "session-valkey": "twin-valkey",
     "jwt-plain": PLAIN,
     "jwt-followed": "profile",
+    "jwt-cookie": "gateway",
 }
 
 
