@@ -1,5 +1,6 @@
 """The panel that replays a saved credential while its owner logs out."""
 
+import json
 import re
 
 from playwright.async_api import Page, expect
@@ -43,5 +44,13 @@ async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_noth
     await assert_accessible(page)
     await assert_fits_narrow(page)
     await screenshot(page, "replay")
+    # Nobody waits five minutes here: the answer that comes then is put in the plain profile's mouth.
+    expired = {"type": "about:blank", "title": "Unauthorized", "status": 401, "reason": "expired", "detail": "Over."}
+    await page.route(
+        "**/laboratory/plain/**",
+        lambda route: route.fulfill(status=401, content_type="application/problem+json", body=json.dumps(expired)),
+    )
+    await expect(plain).to_contain_text(re.compile("after the log-out: expired"))
+    await expect(status).to_contain_text("plain profile: refused")
     await page.get_by_role("button", name="Stop").click()
     await expect(status).to_have_text("Stopped.")

@@ -62,3 +62,35 @@ async def test_each_credential_is_asked_with_and_a_refusal_says_why(playground: 
     await expect(drawing).to_contain_text("the token, as Authorization")
     await page.locator(".asking td.by-none button").first.click()
     await expect(page.locator(".problem .reason")).to_have_text("no_credentials")
+
+
+RENEWED = "gateway;dur=30, upstream;dur=12;start=1, upstream;dur=14;start=14, profile;dur=10, verify;dur=0.1;start=0.2"
+
+JOURNEY = """async (field) => {
+  const { journeyOf } = await import("/playground/journey.js");
+  const exchange = {
+    milliseconds: 40, way: "cookie", request: {method: "GET", path: "/api/profile"},
+    answer: {status: 200, problem: null, fields: field === null ? [] : [{name: "server-timing", value: field}]},
+  };
+  const { steps, told } = journeyOf(exchange, "profile", true);
+  return [told, ...steps.map(({ at, from, to }) => [at, from, to])];
+}"""
+
+
+async def test_a_renewal_on_the_way_is_a_part_of_it(playground: System, page: Page) -> None:
+    """A login in a cookie that was renewed unseen is seen here; what is on the way between two processes is halved.
+
+    Where nobody says how long anything took, only what the browser knows is told.
+    """
+    await open_panel(page, playground.url, "services")
+    assert await page.evaluate(JOURNEY, RENEWED) == [
+        True,
+        [0, "browser", "gateway"],
+        [6, "gateway", "auth"],
+        [18, "auth", "gateway"],
+        [19, "gateway", "profile"],
+        [21.2, "profile", "profile"],
+        [31, "profile", "gateway"],
+        [40, "gateway", "browser"],
+    ]
+    assert await page.evaluate(JOURNEY, None) == [False, [0, "browser", "gateway"], [40, "gateway", "browser"]]

@@ -6,6 +6,9 @@
 export class Replays {
   /** @type {Replay[]} */
   past = [];
+  /** When the log-out that concerns it was answered, by `performance.now()`; null before.
+   * @type {number|null} */
+  loggedOut = null;
   #send;
   #timer = 0;
   #waiting = false;

@@ -48,7 +48,7 @@ function body(row, columns) {
   return element(
     "tbody",
     {},
-    element("tr", {}, element("th", { scope: "row", rowspan: "2" }, row.property), ...columns.map(({ name }) => element("td", {}, row[name]))),
+    element("tr", {}, element("th", { scope: "row", rowspan: "2" }, row.property), ...columns.map(({ name, title }) => element("td", { "data-column": title }, row[name]))),
     element(
       "tr",
       { class: "article" },

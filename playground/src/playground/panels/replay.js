@@ -2,8 +2,8 @@
 
 import { registered } from "../account.js";
 import { problemOf } from "../client.js";
-import { countdown } from "../countdown.js";
 import { button, element, replace } from "../dom.js";
+import { outcomes, verdict } from "../outcomes.js";
 import { attempt } from "../problem.js";
 import { Replays } from "../replays.js";
 import { timeline } from "../timeline.js";
@@ -33,6 +33,8 @@ export function mount(section, context) {
   let drawing = 0;
   let expires = 0;
   let through = false;
+  /** Which run this is: one that was stopped finds that it is another's turn, and ends. */
+  let turn = 0;
 
   async function must(wish) {
     const exchange = await client.send(wish);
@@ -46,8 +48,10 @@ export function mount(section, context) {
   function draw() {
     const left = times.asked === null ? performance.now() + BEFORE : Math.max(performance.now(), (times.answered ?? times.asked) + 2 * AFTER);
     times.until = Math.min(left, times.from + BEFORE + LONGEST);
-    replace(plot, element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The plot, which may be wider than the screen" }, timeline(rows(), times, summary())));
-    replace(table, outcomes(all, times.answered, expires));
+    const scrolls = element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The plot, which may be wider than the screen" }, timeline(rows(), times, summary()));
+    replace(plot, scrolls);
+    scrolls.scrollLeft = times.asked === null ? 0 : scrolls.scrollWidth / 6; // where it is too narrow: the log-out is what to see
+    replace(table, outcomes(all, expires));
   }
 
   /** As the drawing takes them: whoever still accepts when the others are through will do so until the token expires. */
@@ -56,10 +60,11 @@ export function mount(section, context) {
   }
 
   function summary() {
-    return `Above the middle of a row the saved credential was accepted, below it refused. ${all.map((row) => `${row.name}: ${verdict(row, times.answered)}`).join("; ")}.`;
+    return `Above the middle of a row the saved credential was accepted, below it refused. ${all.map((row) => `${row.name}: ${verdict(row)}`).join("; ")}.`;
   }
 
   function stop() {
+    turn += 1;
     clearInterval(drawing);
     for (const row of all) {
       row.end();
@@ -68,6 +73,7 @@ export function mount(section, context) {
 
   async function run() {
     stop();
+    const mine = turn;
     said.textContent = "Logging in, for this alone.";
     const { account, problem } = await registered(context);
     if (problem !== null) {
@@ -100,25 +106,32 @@ export function mount(section, context) {
     }
     drawing = setInterval(draw, 150);
     await pause(BEFORE);
+    if (turn !== mine) {
+      return;
+    }
 
     said.textContent = "Logging out.";
     times.asked = performance.now();
-    await must({ method: "POST", path: "/logout", token });
-    times.answered = performance.now();
-    if (twin !== null) {
-      // The answer takes the cookie away as well: no page can save an HttpOnly cookie, so afterwards nothing is left to send.
-      await WAYS.session.logOut(context);
-    }
+    const byToken = all.filter((row) => row !== twin);
     const ending = twin === null ? followers : [...followers, twin];
-    await until(() => ending.every((row) => row.refusedFrom !== undefined), LONGEST);
+    await Promise.all([
+      must({ method: "POST", path: "/logout", token }).then(() => loggedOut(byToken)),
+      // The answer takes the cookie away as well: no page can save an HttpOnly cookie, so afterwards nothing is left to send.
+      twin !== null && WAYS.session.logOut(context).then(() => loggedOut([twin])),
+    ]);
+    times.answered = performance.now();
+    await until(() => turn !== mine || ending.every((row) => row.refusedFrom !== undefined), LONGEST);
     await pause(AFTER);
+    if (turn !== mine) {
+      return;
+    }
     for (const row of ending) {
       row.end();
     }
     clearInterval(drawing);
     through = true;
     draw();
-    said.textContent = ending.map((row) => `${row.name}: ${verdict(row, times.answered)}.`).join(" ");
+    said.textContent = ending.map((row) => `${row.name}: ${verdict(row)}.`).join(" ");
     if (forgetful !== null) {
       forgetful.begin(AFTERWARDS);
       drawing = setInterval(() => watchExpiry(forgetful), AFTERWARDS);
@@ -131,7 +144,7 @@ export function mount(section, context) {
     }
     stop();
     draw();
-    said.textContent += ` plain profile: ${verdict(forgetful, times.answered)}.`;
+    said.textContent += ` plain profile: ${verdict(forgetful)}.`;
   }
 
   async function tried() {
@@ -158,59 +171,16 @@ export function mount(section, context) {
   replace(plot, element("p", { class: "note" }, `It takes about ${(BEFORE + 2 * AFTER) / 1000} seconds.`, store.get("laboratory")?.plain ? "" : " With the laboratory (make up LABORATORY=1) it also asks a service that follows no feed, and the session twin."));
 }
 
+/** Note that the log-out of these rows has been answered just now. */
+function loggedOut(rows) {
+  for (const row of rows) {
+    row.loggedOut = performance.now();
+  }
+}
+
 async function until(claim, longest) {
   const end = performance.now() + longest;
   while (!claim() && performance.now() < end) {
     await pause(EVERY);
   }
-}
-
-function verdict(row, answered) {
-  const first = row.refusedFrom;
-  if (first === undefined || answered === null) {
-    return "still accepted";
-  }
-  const after = first.at - answered;
-  const when = after < 0 ? "before the log-out was even answered" : `${after < 5000 ? `${after.toFixed(0)} ms` : `${(after / 1000).toFixed(0)} s`} after the log-out`;
-  return `refused, ${when}${first.reason === null ? "" : `: ${first.reason}`}`;
-}
-
-const KNOWS_BY = {
-  profile: "the feed, in memory",
-  orders: "the feed, in memory",
-  auth: "its own record of the login",
-  "session twin": "its store, at every request; the browser drops the cookie besides",
-  "plain profile": "nothing: it waits for the expiry",
-};
-
-function outcomes(rows, answered, expires) {
-  return element(
-    "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Who refused it, and when" },
-    element(
-      "table",
-      {},
-      element("thead", {}, element("tr", {}, ...["who is asked", "how it knows of a log-out", "accepted", "refused", "what became of it"].map((head) => element("th", { scope: "col" }, head)))),
-      element(
-        "tbody",
-        {},
-        ...rows.map((row) =>
-          element(
-            "tr",
-            {},
-            element("th", { scope: "row" }, row.name),
-            element("td", {}, KNOWS_BY[row.name]),
-            element("td", { class: "figure" }, String(row.count("accepted"))),
-            element("td", { class: "figure" }, String(row.count("refused"))),
-            element(
-              "td",
-              {},
-              element("span", { class: row.refusedFrom === undefined ? "" : "verdict good" }, verdict(row, answered)),
-              answered !== null && row.refusedFrom === undefined ? [", until it expires in ", countdown(expires)] : null,
-            ),
-          ),
-        ),
-      ),
-    ),
-  );
 }
