@@ -1,14 +1,17 @@
 """The playground in a real browser: one Chromium and one system for all tests, a fresh profile for each."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.chromium import WISH, launched, why_no_browser
+from tests.browser.other_origins import EmptyPage
 from tests.browser.watched_page import Watch
 from tests.running_system import EmbeddedSystem, Person, System
 
@@ -79,6 +82,24 @@ async def page(new_profile: NewProfile) -> Page:
 def other_port() -> int:
     """Return the port of another site's pages: those at `localhost` may call with a token, those at `127.0.0.1` not."""
     return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def elsewhere(other_port: int) -> Iterator[int]:
+    """Serve the pages of another site; return the port."""
+    server = ThreadingHTTPServer(("127.0.0.1", other_port), EmptyPage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield other_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(browser: Browser) -> AsyncIterator[Page]:
+    """Return a page that is not watched: what the browser refuses, it says in the console."""
+    context = await browser.new_context()
+    yield await context.new_page()
+    await context.close()
 
 
 @pytest.fixture(scope="session")

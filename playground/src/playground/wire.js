@@ -31,7 +31,7 @@ export function wire(exchange) {
       element("h4", {}, "Request"),
       element(
         "pre",
-        { tabindex: "0", role: "region", "aria-label": "Request as it was on the wire" },
+        { tabindex: "0", role: "group", "aria-label": "Request as it was on the wire" },
         element("span", { class: "start" }, `${request.method} ${request.path} HTTP/1.1\n`),
         ...request.fields.map((field) => line(field, whole)),
         request.body === null ? "" : ["\n", shown(request.body, whole)],
@@ -41,7 +41,7 @@ export function wire(exchange) {
         ? element("p", { class: "failure" }, exchange.failure)
         : element(
             "pre",
-            { tabindex: "0", role: "region", "aria-label": "Answer as it was on the wire" },
+            { tabindex: "0", role: "group", "aria-label": "Answer as it was on the wire" },
             element("span", { class: `start status-${Math.floor(answer.status / 100)}` }, `HTTP/1.1 ${answer.status} ${answer.title}\n`),
             ...answer.fields.filter((field) => whole || !USUAL.has(field.name)).map((field) => line(field, whole)),
             whole ? null : usual(answer.fields),
@@ -79,7 +79,7 @@ function line(field, whole) {
     "span",
     { class: field.hidden || field.by === "browser" ? "field by-browser" : "field" },
     element("span", { class: "name" }, `${field.name}:`),
-    ` ${cut(field.value, whole)}\n`,
+    ` ${cut(field.value, whole || field.hidden)}\n`,
   );
 }
 
