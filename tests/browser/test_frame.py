@@ -7,13 +7,20 @@ from tests.running_system import System
 
 
 async def test_the_page_opens_at_the_door(system: System, page: Page) -> None:
-    """A person who types the address gets the page, its panels work, and nothing is reported in the console."""
+    """A person who types the address gets the page and all its panels, and logs in: by a token, and by cookies."""
     await page.goto(system.url)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Log in three ways")
     for link in await page.get_by_role("navigation", name="Panels").get_by_role("link").all():
         await link.click()
         await expect(link).to_have_attribute("aria-current", "page")
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
+    await open_panel(page, system.url, "login")
+    for title in ("Token, as bearer", "Token, in a cookie"):
+        way = page.get_by_role("article", name=title)
+        await way.get_by_role("button", name="Log in").click()
+        await expect(way.locator(".said")).to_contain_text("Logged in", timeout=20_000)
+        await way.get_by_role("button", name="Call profile").click()
+        await expect(way.locator(".said")).to_contain_text("this is Ada")
 
 
 @pytest.mark.stack("embedded")

@@ -173,6 +173,7 @@ function column(way, context) {
     buttons.logOut.disabled = held === null;
     replace(
       cookies,
+      way.name === "bearer" && held !== null && element("p", { class: "note" }, "No Set-Cookie: the tokens came in the body. Where they are kept, and with which request they go along, is this page's business, and no browser adds them by itself."),
       ...(held?.setCookie ?? []).map((line, index) =>
         element("details", { open: index === 0 }, element("summary", {}, element("code", {}, "Set-Cookie"), ` ${line.split("=")[0]}`), explainedCookie(line)),
       ),
@@ -196,9 +197,9 @@ function column(way, context) {
     element("div", { class: "buttons" }, buttons.logIn, buttons.profile, buttons.logOut),
     said,
     shown,
-    cookies,
     element("div", { class: "stack" }, element("h3", {}, "What the client holds"), holds),
     element("div", { class: "stack" }, element("h3", {}, "What the server holds"), element("p", { class: "note" }, story.server), remembers),
+    cookies,
   );
   store.watch(way.name, follow);
   if (way.name === "session") {
