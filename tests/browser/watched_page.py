@@ -1,5 +1,6 @@
 """Pages that are watched: what a person would find in the console fails the test."""
 
+import asyncio
 import re
 from importlib.metadata import distribution
 from pathlib import Path
@@ -73,7 +74,13 @@ async def assert_fits_narrow(page: Page) -> None:
     """At the width of a telephone nothing of the page as it stands has to be scrolled sideways but what says so."""
     wide = page.viewport_size
     await page.set_viewport_size({"width": 360, "height": 740})
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    inside, shown = 0, 0
+    for _ in range(50):  # the page learns of its new width a moment later
+        inside, shown = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        if inside <= shown == 360:
+            break
+        await asyncio.sleep(0.05)
+    assert inside <= shown == 360
     if wide is not None:
         await page.set_viewport_size(wide)
 

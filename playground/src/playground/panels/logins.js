@@ -45,7 +45,7 @@ export function mount(section, context) {
       list,
       element("h2", {}, `Logins, by ${WAYS[by]}`),
       rows("Your logins", ["device", "address", "began", "last renewed", ""], found.logins, (login) => [
-        [login.device, login.current ? element("strong", {}, " this one") : null],
+        [device(login.device), login.current ? element("strong", {}, " this one") : null],
         element("code", {}, login.address),
         moment(new Date(login.created_at)),
         moment(new Date(login.last_used_at)),
@@ -116,7 +116,7 @@ export function mount(section, context) {
       element("h2", {}, "Sessions, at the session twin"),
       element("p", { class: "note" }, "Here the list is the session store itself: whoever ends a record ends the session, and there is nobody to tell."),
       rows("Your sessions", ["device", "began", "last used", ""], found.sessions, (session) => [
-        [session.device, session.current ? element("strong", {}, " this one") : null],
+        [device(session.device), session.current ? element("strong", {}, " this one") : null],
         moment(new Date(session.began * 1000)),
         moment(new Date(session.used * 1000)),
         button("End", () => endSession(session), { "aria-label": `End the session that began at ${moment(new Date(session.began * 1000))}` }),
@@ -176,4 +176,11 @@ function rows(title, heads, things, cells) {
 
 function moment(date) {
   return date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+}
+
+/** A browser's own long name in a few words, the whole of it for who points at it; any other program's as it is. */
+function device(agent) {
+  const [, browser, version] = /(Firefox|Edg|OPR|HeadlessChrome|Chrome|Safari)\/(\d+)/.exec(agent) ?? [];
+  const [system] = /Windows|Android|iPhone|iPad|Mac OS X|Linux/.exec(agent) ?? [];
+  return browser === undefined ? agent : element("span", { title: agent }, `${browser} ${version}${system === undefined ? "" : ` on ${system}`}`);
 }
