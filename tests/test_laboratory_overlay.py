@@ -35,7 +35,11 @@ def test_both_other_ways_run_as_containers_like_all_others(docker_cleanup: list[
         bearer = {"Authorization": f"Bearer {door.post('/login', json=ADA).json()['access_token']}"}
         assert door.post("/logout", headers=bearer).status_code == 200
         assert door.get("/laboratory/plain/api/profile", headers=bearer).json()["name"] == "Ada"
-        assert door.get("/laboratory/session/api/profile", headers=session).json()["name"] == "Ada"
+        own = door.get("/laboratory/session/api/profile", headers=session)
+        assert own.json()["name"] == "Ada"
+        assert [part.partition(";")[0] for part in own.headers["server-timing"].split(", ")][:3] == [
+            "gateway", "upstream", "session",
+        ]  # fmt: skip
         for name in ("plain-profile", "session-twin"):
             container = text(services._docker_compose.execute(f"ps -q {name}")).strip()
             (document,) = json.loads(docker("inspect", container))

@@ -1,5 +1,7 @@
 """Pages of other origins, in a browser that keeps to what the door says of them."""
 
+import json
+
 from playwright.async_api import Page
 from tests.browser.other_origins import asked
 from tests.running_system import Person, System
@@ -8,7 +10,9 @@ from tests.running_system import Person, System
 async def test_a_listed_origins_page_calls_with_its_token_and_never_with_cookies(
     playground: System, stranger: Page, elsewhere: int
 ) -> None:
-    """It reads answers and refusals, and places an order; with credentials the browser keeps everything from it."""
+    """It reads answers and refusals, places an order and logs in; it gets no login for cookies, and with credentials
+    the browser keeps everything from it.
+    """
     ada = Person(playground, "Ada")
     bearer = {"Authorization": f"Bearer {ada.token}"}
     await stranger.goto(f"http://localhost:{elsewhere}/")
@@ -21,6 +25,12 @@ async def test_a_listed_origins_page_calls_with_its_token_and_never_with_cookies
     assert placed["status"] == 201
     refused = await asked(stranger, f"{playground.url}/api/profile", headers={"Authorization": "Bearer x"})
     assert (refused["status"], refused["document"]["reason"]) == (401, "malformed")
+    as_json, credentials = {"Content-Type": "application/json"}, json.dumps(ada.credentials)
+    logged_in = await asked(stranger, f"{playground.url}/login", method="POST", headers=as_json, body=credentials)
+    assert logged_in["document"]["access_token"]
+    for_cookies = json.dumps(ada.credentials | {"transport": "cookie"})
+    refused = await asked(stranger, f"{playground.url}/login", method="POST", headers=as_json, body=for_cookies)
+    assert refused["status"] == 403
     kept = await asked(stranger, f"{playground.url}/api/catalogue", credentials="include")
     assert kept == {"blocked": "TypeError"}
 

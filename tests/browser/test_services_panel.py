@@ -52,7 +52,7 @@ async def test_each_credential_is_asked_with_and_a_refusal_says_why(playground: 
     for way, status in {"none": "401", "bearer": "20", "cookie": "20", "session": "20"}.items():
         for cell in await page.locator(f".asking td.by-{way}").all():
             await expect(cell).to_contain_text(status)
-    assert await page.get_by_text("not there").get_attribute("title")
+    await expect(page.get_by_text("the twin takes no orders")).to_be_visible()
     await page.locator(".asking td.by-session button").first.click()
     drawing = page.get_by_role("img", name="Read my profile")
     await expect(drawing.locator(".lane-name").last).to_have_text("session twin")

@@ -19,7 +19,7 @@ const REQUESTS = [
     path: "/api/orders",
     service: "orders",
     json: { items: [{ sku: "SEAL-BRASS", quantity: 1 }] },
-    notBy: { session: "The session twin takes no orders: a second service would need the same session store." },
+    notBy: { session: "the twin takes no orders" },
   },
 ];
 
@@ -88,7 +88,7 @@ export function mount(section, { client, store, explain }) {
   function cell(wanted, way) {
     const never = wanted.notBy?.[way];
     if (never !== undefined) {
-      return element("td", {}, element("span", { class: "note", title: never }, "not there"));
+      return element("td", {}, element("span", { class: "note" }, never));
     }
     const made = element("button", { type: "button", "aria-pressed": "false", "aria-label": `${wanted.label}, ${labelOf(way)}` }, "Ask");
     made.addEventListener("click", () => {
