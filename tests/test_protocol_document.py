@@ -314,7 +314,7 @@ def test_a_login_in_a_browser_is_as_it_says() -> None:
     assert f"answers them for {door['renewal_keep_seconds']:g} s more" in text
     assert f"within {door['upstream_answer_seconds']:g} s, and" in text
     assert f"body has at most {door['upload_held_bytes'] // 1024} KiB" in text
-    young, old = Glance("", 0, 300), Glance("", 0, 299)
+    young, old = Glance("", "", 0, 300), Glance("", "", 0, 299)
     assert (young.is_due(269), young.is_due(270), old.is_due(269)) == (False, True, False), "a tenth of its life"
 
 

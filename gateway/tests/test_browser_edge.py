@@ -19,10 +19,13 @@ CLEARED = [f"{name}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict" for 
 OURS = "Sec-Fetch-Site: same-origin\r\n"
 
 
-def access_token(*, left: float = 300.0, life: float = 300.0, mark: str = "") -> str:
+def access_token(*, left: float = 300.0, life: float = 300.0, mark: str = "", key: str = "old") -> str:
     """Return what looks like an access token of the login `s1`; `mark` tells it from others."""
     claims = {"sid": "s1", "iat": NOW + left - life, "exp": NOW + left, "mark": mark}
-    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
+    parts = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({"kid": key}, claims)
+    )
+    return f"{'.'.join(parts)}.c2ln"
 
 
 @dataclass
@@ -83,13 +86,14 @@ class Auth(Service):
         super().__init__()
         self.replies = {"POST /login": self.log_in, "POST /refresh": self.refresh}
         self.access = access_token(mark="login")
+        self.key = "new"
 
     def log_in(self, _: Asked) -> Reply:
         return 200, tokens("r0", self.access), {"cache-control": "no-store"}
 
     def refresh(self, asked: Asked) -> Reply:
         used = int(json.loads(asked.body)["refresh_token"].removeprefix("r"))
-        return 200, tokens(f"r{used + 1}", access_token(mark=f"renewed {used + 1}"))
+        return 200, tokens(f"r{used + 1}", access_token(mark=f"renewed {used + 1}", key=self.key))
 
     def refuse_refreshes(self) -> None:
         self.replies["POST /refresh"] = lambda _: (400, {"reason": "invalid_grant"})
@@ -171,8 +175,13 @@ def reason(answer: Response) -> tuple[int, str]:
 
 def mark(asked: Asked) -> str:
     """Return which access token a service was shown."""
-    payload = asked.headers["authorization"].removeprefix("Bearer ").split(".")[1]
-    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["mark"])
+    return str(shown(asked, 1)["mark"])
+
+
+def shown(asked: Asked, number: int) -> dict[str, Any]:
+    part = asked.headers["authorization"].removeprefix("Bearer ").split(".")[number]
+    document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return document
 
 
 async def test_a_login_for_cookies_has_no_token_in_its_body(scene: Scene) -> None:
@@ -307,7 +316,7 @@ async def test_a_token_that_is_gone_expired_or_about_to_is_renewed_on_the_way(sc
     answer = await scene.browser.ask("POST", "/api/orders", body=b"{}")
     assert answer.status == 200
     assert [mark(asked) for asked in scene.orders.asked] == ["renewed 1"]
-    assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1"), REFRESH: "r1"}
+    assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1", key="new"), REFRESH: "r1"}
     assert answer.values("cache-control") == ["no-store"]
     assert scene.refreshes() == ["r0"]
     assert "cookie" not in scene.auth.asked[0].headers
@@ -429,7 +438,7 @@ async def test_too_many_refreshes_are_told_as_auth_tells_them(scene: Scene) -> N
 
 
 def refuse_revoked_key(asked: Asked) -> Reply:
-    return (200, {"ok": mark(asked)}) if mark(asked).startswith("renewed") else (401, {"reason": "key_revoked"})
+    return (401, {"reason": "key_revoked"}) if shown(asked, 0)["kid"] == "old" else (200, {"ok": mark(asked)})
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -446,6 +455,20 @@ async def test_a_login_outlives_the_key_of_its_token(scene: Scene, method: str) 
     assert scene.refreshes() == ["r0"]
 
 
+async def test_what_is_kept_of_the_old_key_does_not_count(scene: Scene) -> None:
+    """A refresh of a moment before the key was revoked led to another token of it: auth is asked again."""
+    scene.auth.key = "old"
+    scene.browser.hold("", "r0")
+    await scene.browser.ask("GET", "/api/orders")
+    scene.auth.key = "new"
+    scene.orders.replies["GET /api/orders"] = refuse_revoked_key
+    crowd = [Browser(scene.door, {ACCESS: access_token(), REFRESH: "r0"}) for _ in range(5)]
+    answers = await asyncio.gather(*(browser.ask("GET", "/api/orders") for browser in crowd))
+    assert [json.loads(answer.body) for answer in answers] == [{"ok": "renewed 1"}] * 5
+    assert scene.refreshes()[0] == "r0"
+    assert {browser.jar[REFRESH] for browser in crowd} == {"r1"}
+
+
 async def test_what_is_not_idempotent_is_not_sent_again(scene: Scene) -> None:
     """Its sender decides; the next time there is a token of the new key. So it is with a body too large to keep."""
     for method, body in (("POST", b"{}"), ("PUT", b"x" * 70_000)):
@@ -455,12 +478,17 @@ async def test_what_is_not_idempotent_is_not_sent_again(scene: Scene) -> None:
         answer = await scene.browser.ask(method, "/api/orders/1", body=body)
         assert reason(answer) == (401, "key_revoked")
         assert len(scene.orders.asked) == 1
-        assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1"), REFRESH: "r1"}
+        assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1", key="new"), REFRESH: "r1"}
 
 
 async def test_a_key_revoked_twice_over_is_told(scene: Scene) -> None:
     """Once, and no more: also when the first token was renewed on the way."""
-    scene.orders.reply = (401, {"reason": "key_revoked"})
+
+    def refuse(asked: Asked) -> Reply:
+        scene.auth.key = "newest"
+        return 401, {"reason": "key_revoked"}
+
+    scene.orders.replies["GET /api/orders"] = refuse
     scene.browser.hold("", "r0")
     assert reason(await scene.browser.ask("GET", "/api/orders")) == (401, "key_revoked")
     assert [mark(asked) for asked in scene.orders.asked] == ["renewed 1", "renewed 2"]
@@ -493,7 +521,7 @@ async def test_refreshing_by_hand(scene: Scene) -> None:
     answer = await scene.browser.ask("POST", "/refresh")
     said = json.loads(answer.body)
     assert (answer.status, said["transport"], said["expires_in"], said["scope"]) == (200, "cookie", 300, "a b")
-    assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1"), REFRESH: "r1"}
+    assert scene.browser.jar == {ACCESS: access_token(mark="renewed 1", key="new"), REFRESH: "r1"}
     assert "renewed" not in answer.body.decode()
     scene.browser.hold("", "r0")
     await scene.browser.ask("POST", "/refresh")

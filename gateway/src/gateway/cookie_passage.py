@@ -57,7 +57,7 @@ class _Passing:
         answer = await self._ask(body.receive, send)
         if answer.reason == "key_revoked" and self._refresh:
             # The login outlives the key. Also an answer that cannot be asked for again brings the new cookies.
-            await self._renew()
+            await self._renew_past_key()
             if self._scope["method"] in REPEATABLE and body.is_repeatable:
                 answer = await self._ask(body.again(), send)
         await answer.release()
@@ -80,8 +80,17 @@ class _Passing:
             if seen is None or seen.is_over(now):
                 raise
 
-    async def _renew(self) -> None:
-        tokens = await self._way.refresher.refreshed(self._refresh, self._scope)
+    async def _renew_past_key(self) -> None:
+        refused, used = Glance.at(self._access), self._refresh
+        await self._renew()
+        renewed = Glance.at(self._access)
+        if refused and renewed and renewed.key_id == refused.key_id:
+            # It was kept, from a moment before: auth was not asked since.
+            self._refresh = used
+            await self._renew(anew=True)
+
+    async def _renew(self, *, anew: bool = False) -> None:
+        tokens = await self._way.refresher.refreshed(self._refresh, self._scope, anew=anew)
         self._set_cookies = self._way.cookies.setting(tokens)
         self._access, self._refresh = tokens.access, tokens.refresh
 

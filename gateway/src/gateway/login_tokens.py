@@ -3,7 +3,7 @@
 import base64
 import json
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Glance:
     It serves for what costs nobody anything when it is a lie: whether to refresh, and which cookies to clear.
     """
 
+    key_id: str
     login_id: str
     issued_at: float
     expires_at: float
@@ -46,10 +47,9 @@ class Glance:
     @classmethod
     def at(cls, token: str) -> Self | None:
         """Look at a token; None if it does not look like one."""
-        payload = token.split(".")[1] if token.count(".") == 2 else ""
         try:
-            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            return cls(str(claims["sid"]), float(claims["iat"]), float(claims["exp"]))
+            header, claims = (_json(part) for part in token.split(".")[:2])
+            return cls(str(header["kid"]), str(claims["sid"]), float(claims["iat"]), float(claims["exp"]))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
@@ -60,3 +60,7 @@ class Glance:
     def is_due(self, now: float) -> bool:
         """Whether the token should be renewed: it has expired, or a tenth of its life or less is left."""
         return self.expires_at - now <= (self.expires_at - self.issued_at) / 10
+
+
+def _json(part: str) -> Any:  # noqa: ANN401 -- any JSON
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
