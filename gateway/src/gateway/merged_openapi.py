@@ -15,6 +15,13 @@ _LARGEST_DOCUMENT = 2 * 1024 * 1024
 _FETCH_SECONDS = 2.0
 _PREFIX = "#/components/"
 
+_IN_COOKIES = (
+    ' A browser can hold its login in cookies: `POST /login` with `"transport": "cookie"` beside the other members.'
+    " Whatever asks for an access token then takes the cookie instead of `Authorization`, and `POST /refresh` and"
+    " `POST /logout` take no body."
+)
+"""The services cannot say it: they know no cookie."""
+
 Json = dict[str, Any]
 Component = tuple[str, str]
 """Kind and name, such as `("schemas", "Order")`."""
@@ -71,7 +78,7 @@ def merge(documents: Mapping[str, Json | None], routes: RouteTable) -> Json:
     """
     merged = _Merged(routes)
     missing = [name for name, document in documents.items() if document is None or not merged.add(name, document)]
-    description = "Everything behind the one door, put together from what each service says of itself."
+    description = "Everything behind the one door, put together from what each service says of itself." + _IN_COOKIES
     if missing:
         description += f" Left out, because it could not be asked just now: {', '.join(missing)}."
     return {
