@@ -52,5 +52,20 @@ async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_noth
     )
     await expect(plain).to_contain_text(re.compile("after the log-out: expired"))
     await expect(status).to_contain_text("plain profile: refused")
+    await expect(plot).to_contain_text("and so on, until it expired")
     await page.get_by_role("button", name="Stop").click()
     await expect(status).to_have_text("Stopped.")
+
+
+async def test_every_worker_of_every_replica_refuses_it(system: System, page: Page) -> None:
+    """Whichever worker a replay meets, soon after the log-out none lets it in. Where no laboratory runs, the
+    page says how to have one, and asks nobody that is not there.
+    """
+    await open_panel(page, system.url, "replay")
+    await expect(page.locator(".panel-replay")).to_contain_text("make up LABORATORY=1")
+    await page.get_by_role("button", name="Log in, log out, and replay").click()
+    await expect(page.locator(".panel-replay [role=status]")).to_contain_text("auth: refused", timeout=60_000)
+    rows = page.locator(".panel-replay tbody tr")
+    assert await rows.get_by_role("rowheader").all_text_contents() == ["profile", "orders", "auth"]
+    for outcome in await rows.locator("td:last-child").all_text_contents():
+        assert re.fullmatch(r"refused, (\d+ ms after the log-out|before .+): login_ended", outcome), outcome

@@ -9,7 +9,7 @@ const ROW = 64;
 const TOP = 40;
 
 /**
- * @param {{name: string, past: import("./replays.js").Replay[], goesOn: boolean}[]} rows `goesOn`: accepted for longer than is drawn
+ * @param {{name: string, past: import("./replays.js").Replay[], goesOn: string|null}[]} rows `goesOn`: until when it was accepted, if for longer than is drawn
  * @param {{from: number, until: number, asked: number|null, answered: number|null}} times by `performance.now()`; `asked` and `answered`: the log-out
  * @param {string} title what is seen, in a sentence
  * @returns {SVGElement}
@@ -29,11 +29,11 @@ export function timeline(rows, { from, until, asked, answered }, title) {
   rows.forEach((row, place) => {
     const middle = TOP + ROW * place + ROW / 2;
     drawing.append(drawn("text", { class: "lane-name", x: 0, y: middle + 4 }, row.name), ...levels(row.past, x, middle));
-    if (row.goesOn) {
-      const [y, last] = [middle - 13, x(row.past.at(-1)?.at ?? from)];
+    if (row.goesOn !== null) {
+      const [y, last] = [middle - 13, x(Math.min(row.past.at(-1)?.at ?? from, until))];
       drawing.append(
         drawn("path", { class: "course expected", d: `M${Math.min(last, WIDTH - RIGHT - 20)} ${y}H${WIDTH - RIGHT}m-6 -4l6 4l-6 4` }),
-        drawn("text", { class: "moment", x: WIDTH - RIGHT, y: y + 17, "text-anchor": "end" }, "and so on, until it expires"),
+        drawn("text", { class: "moment", x: WIDTH - RIGHT, y: y + 17, "text-anchor": "end" }, row.goesOn),
       );
     }
   });

@@ -46,17 +46,21 @@ export function mount(section, context) {
   }
 
   function draw() {
-    const left = times.asked === null ? performance.now() + BEFORE : Math.max(performance.now(), (times.answered ?? times.asked) + 2 * AFTER);
-    times.until = Math.min(left, times.from + BEFORE + LONGEST);
+    if (!through) {
+      const left = times.asked === null ? performance.now() + BEFORE : Math.max(performance.now(), (times.answered ?? times.asked) + 2 * AFTER);
+      times.until = Math.min(left, times.from + BEFORE + LONGEST);
+    }
     const scrolls = element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The plot, which may be wider than the screen" }, timeline(rows(), times, summary()));
     replace(plot, scrolls);
     scrolls.scrollLeft = times.asked === null ? 0 : scrolls.scrollWidth / 6; // where it is too narrow: the log-out is what to see
     replace(table, outcomes(all, expires));
   }
 
-  /** As the drawing takes them: whoever still accepts when the others are through will do so until the token expires. */
+  /** As the drawing takes them: whoever still accepts when the others are through does so until the token expires. */
   function rows() {
-    return all.map((row) => ({ name: row.name, past: row.past, goesOn: through && row.refusedFrom === undefined }));
+    const longer = ({ refusedFrom }) => through && (refusedFrom === undefined || refusedFrom.at > times.until);
+    const goesOn = (row) => (!longer(row) ? null : row.refusedFrom === undefined ? "and so on, until it expires" : "and so on, until it expired");
+    return all.map((row) => ({ name: row.name, past: row.past, goesOn: goesOn(row) }));
   }
 
   function summary() {
@@ -129,6 +133,7 @@ export function mount(section, context) {
       row.end();
     }
     clearInterval(drawing);
+    draw();
     through = true;
     draw();
     said.textContent = ending.map((row) => `${row.name}: ${verdict(row)}.`).join(" ");
