@@ -10,6 +10,7 @@
  * @typedef {object} Exchange
  * @property {number} number counted from 1
  * @property {Date} at
+ * @property {string} protocol such as HTTP/1.1
  * @property {Way} way
  * @property {{method: string, path: string, fields: Field[], body: string|null}} request
  * @property {{status: number, title: string, fields: Field[], body: string, json: any, problem: Problem|null}|null} answer
@@ -31,14 +32,15 @@ export class Client {
   /** @type {Set<(exchange: Exchange) => void>} */
   #watchers = new Set();
   #count = 0;
+  #protocol;
   #store;
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
     this.#store = store;
     const [navigation] = performance.getEntriesByType("navigation");
-    /** @type {string} such as HTTP/1.1 */
-    this.protocol = /** @type {any} */ (navigation)?.nextHopProtocol === "h2" ? "HTTP/2" : "HTTP/1.1";
+    // A browser speaks to one origin in one protocol; behind an end of TLS that is often another one.
+    this.#protocol = /** @type {any} */ (navigation)?.nextHopProtocol === "h2" ? "HTTP/2" : "HTTP/1.1";
   }
 
   /** Call `watcher` with every exchange that is kept from now on. */
@@ -78,6 +80,7 @@ export class Client {
     const exchange = {
       number: (this.#count += kept ? 1 : 0),
       at: new Date(),
+      protocol: this.#protocol,
       way: bearer === undefined ? way : "bearer",
       request: { method, path, fields: this.#requestFields(method, own, way), body },
       answer: null,

@@ -16,7 +16,9 @@ export function showTraffic(place, client) {
   client.watch((exchange) => {
     count.textContent = String(exchange.number);
     list.prepend(entry(exchange));
-    list.lastElementChild !== null && list.children.length > SHOWN && list.lastElementChild.remove();
+    if (list.children.length > SHOWN) {
+      list.lastElementChild.remove();
+    }
   });
 }
 

@@ -32,7 +32,7 @@ export function wire(exchange) {
       element(
         "pre",
         { tabindex: "0", role: "group", "aria-label": "Request as it was on the wire" },
-        element("span", { class: "start" }, `${request.method} ${request.path} HTTP/1.1\n`),
+        element("span", { class: "start" }, `${request.method} ${request.path} ${exchange.protocol}\n`),
         ...request.fields.map((field) => line(field, whole)),
         request.body === null ? "" : ["\n", shown(request.body, whole)],
       ),
@@ -42,7 +42,7 @@ export function wire(exchange) {
         : element(
             "pre",
             { tabindex: "0", role: "group", "aria-label": "Answer as it was on the wire" },
-            element("span", { class: `start status-${Math.floor(answer.status / 100)}` }, `HTTP/1.1 ${answer.status} ${answer.title}\n`),
+            element("span", { class: `start status-${Math.floor(answer.status / 100)}` }, `${exchange.protocol} ${answer.status} ${answer.title}\n`),
             ...answer.fields.filter((field) => whole || !USUAL.has(field.name)).map((field) => line(field, whole)),
             whole ? null : usual(answer.fields),
             answer.body === "" ? "" : ["\n", shown(answer.body, whole)],

@@ -202,6 +202,9 @@ function column(way, context) {
     cookies,
   );
   store.watch(way.name, follow);
+  if (way.name !== "bearer" && store.get(way.name) !== null) {
+    remember(); // from before the page was loaded: is it still so?
+  }
   if (way.name === "session") {
     store.watch("laboratory", (laboratory) => {
       buttons.logIn.disabled = !laboratory?.session;
