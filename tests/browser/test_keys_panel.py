@@ -19,14 +19,14 @@ async def test_an_administrator_turns_the_keys_and_ends_one(playground: System, 
     await expect(page.get_by_role("alert")).to_contain_text("wrong_credentials")
     await page.get_by_label("Administrator's password").fill(operator.password)
     await page.get_by_label("Administrator's password").press("Enter")
-    await expect(page.locator(".timeline .state")).to_have_text(["active", "pending"])
+    await expect(page.locator(".key-lives .state")).to_have_text(["active", "pending"])
 
     await page.get_by_role("button", name="Rotate now").click()
     proofs = page.locator(".proof tbody tr")
     await expect(proofs.locator("td:last-child")).to_have_text(["200 good", "200 good"])
     kids = await proofs.locator("code").all_text_contents()
     assert kids[0] != kids[1]
-    await expect(page.locator(".timeline .state")).to_have_text(["active", "pending", "retiring"])
+    await expect(page.locator(".key-lives .state")).to_have_text(["active", "pending", "retiring"])
     await expect(page.locator(".key-set tbody tr")).to_have_count(3)
     await assert_accessible(page)
     await assert_fits_narrow(page)
@@ -35,7 +35,7 @@ async def test_an_administrator_turns_the_keys_and_ends_one(playground: System, 
     await page.get_by_role("button", name="Rotate now").click()
     await expect(page.get_by_role("alert")).to_contain_text("rotation_too_early")
 
-    active = page.locator(".timeline li").filter(has=page.locator(".state-active"))
+    active = page.locator(".key-lives li").filter(has=page.locator(".state-active"))
     await active.get_by_role("button", name=re.compile("^Compromised")).click()
     await active.get_by_role("button", name="Yes, end them").click()
     after = proofs.filter(has=page.get_by_role("rowheader", name="after it was compromised"))

@@ -61,7 +61,7 @@ export function keyTimeline(keys, action) {
   return element(
     "div",
     { class: "stack" },
-    element("ol", { class: "timeline" }, ...inOrder(keys).map(row)),
+    element("ol", { class: "key-lives" }, ...inOrder(keys).map(row)),
     element("p", { class: "axis note", "aria-hidden": "true" }, element("span", {}, clock(from)), element("span", {}, clock(until))),
     element("p", { class: "note" }, "The thin upright line is now; what is paler lies ahead."),
   );
