@@ -223,6 +223,23 @@ async def test_any_other_login_goes_to_auth_as_it_is(scene: Scene, body: bytes) 
     assert answer.values("set-cookie") == []
 
 
+async def test_a_login_that_comes_in_pieces_is_one(scene: Scene) -> None:
+    """Chunked, and over several packets: auth gets it whole, with its length."""
+    parts = (b'{"email": "a", "trans', b'port": "cook', b'ie", "password": "b"}')
+    async with scene.door.client() as client:
+        await client.send(
+            f"POST /login HTTP/1.1\r\nHost: door.test\r\n{OURS}Transfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        for part in parts:
+            await client.send(b"%x\r\n%b\r\n" % (len(part), part))
+            await asyncio.sleep(0.01)
+        answer = await client.ask(b"0\r\n\r\n")
+    assert answer.status == 200
+    assert len(answer.values("set-cookie")) == 2
+    assert scene.auth.asked[0].body == b'{"email": "a", "password": "b"}'
+    assert scene.auth.asked[0].headers["content-length"] == "31"
+
+
 async def test_a_refused_login_sets_nothing(scene: Scene) -> None:
     """Auth's refusal goes through."""
     scene.auth.replies["POST /login"] = lambda _: (401, {"reason": "wrong_credentials"})
