@@ -75,12 +75,12 @@ async def assert_fits_narrow(page: Page) -> None:
     wide = page.viewport_size
     await page.set_viewport_size({"width": 360, "height": 740})
     inside, shown = 0, 0
-    for _ in range(50):  # the page learns of its new width a moment later
+    for _ in range(200):  # the page learns of its new width a moment later
         inside, shown = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         if inside <= shown == 360:
             break
         await asyncio.sleep(0.05)
-    assert inside <= shown == 360
+    assert inside <= shown == 360, (inside, shown)
     if wide is not None:
         await page.set_viewport_size(wide)
 
