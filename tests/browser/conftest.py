@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from tests.browser.chromium import WISH, launched, why_no_browser
 from tests.browser.other_origins import EmptyPage
 from tests.browser.watched_page import Watch
@@ -19,6 +19,9 @@ from signet.laboratory import ENVIRONMENT, TWINS
 from signet.ports import free_ports
 
 HERE = Path(__file__).parent
+
+PATIENCE = 60_000
+"""Milliseconds until what has not come is believed not to come: a busy machine may take as long as it needs."""
 
 NewProfile = Callable[[], Awaitable[BrowserContext]]
 """A profile is what one person's browser remembers: cookies and storage. Its pages are tabs."""
@@ -49,6 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         running = await launched(playwright)
         yield running
@@ -64,7 +68,7 @@ async def new_profile(browser: Browser) -> AsyncIterator[NewProfile]:
         async def opened() -> BrowserContext:
             context = await browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
             stack.push_async_callback(context.close)
-            context.set_default_timeout(15_000)
+            context.set_default_timeout(PATIENCE)
             await watch.over(context)
             return context
 

@@ -25,7 +25,7 @@ async def attacked(page: Page, origin: str, url: str, **options: Any) -> tuple[i
     debugger.on("Network.responseReceivedExtraInfo", answers.put_nowait)
     await debugger.send("Network.enable")
     await page.evaluate(ATTACK, [url, options])
-    answer = await asyncio.wait_for(answers.get(), 15)
+    answer = await asyncio.wait_for(answers.get(), 60)
     return int(answer["statusCode"]), "Cookie" in sent
 
 

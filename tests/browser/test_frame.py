@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import Page, expect
-from tests.browser.watched_page import assert_accessible, open_panel
+from tests.browser.watched_page import open_panel
 from tests.running_system import System
 
 
@@ -18,7 +18,7 @@ async def test_the_page_opens_at_the_door(system: System, page: Page) -> None:
     for title in ("Token, as bearer", "Token, in a cookie"):
         way = page.get_by_role("article", name=title)
         await way.get_by_role("button", name="Log in").click()
-        await expect(way.locator(".said")).to_contain_text("Logged in", timeout=20_000)
+        await expect(way.locator(".said")).to_contain_text("Logged in")
         await way.get_by_role("button", name="Call profile").click()
         await expect(way.locator(".said")).to_contain_text("this is Ada")
 
@@ -51,17 +51,3 @@ async def test_the_documentation_needs_no_inline_style(playground: System, page:
     await page.get_by_role("button", name="Try it out").click()
     await page.get_by_role("button", name="Execute").click()
     await expect(page.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
-
-
-async def test_a_narrow_screen_needs_no_scrolling_sideways(playground: System, page: Page) -> None:
-    """At the width of a telephone every panel fits, whatever it holds."""
-    await page.set_viewport_size({"width": 360, "height": 740})
-    for name in ("login", "token", "keys"):
-        await open_panel(page, playground.url, name)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-
-
-async def test_the_frame_is_accessible(playground: System, page: Page) -> None:
-    """axe-core finds nothing, in either colour scheme."""
-    await open_panel(page, playground.url, "login")
-    await assert_accessible(page)

@@ -57,10 +57,10 @@ async def open_panel(page: Page, url: str, name: str) -> None:
 
 async def assert_accessible(page: Page) -> None:
     """Let axe-core look at the page as it stands, in light and in dark."""
+    # By the debugger and not by a script element, which the page's policy would rightly forbid.
+    await page.evaluate(AXE)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        # By the debugger and not by a script element, which the page's policy would rightly forbid.
-        await page.evaluate(AXE)
         found: dict[str, Any] = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         violations = [
             (violation["id"], violation["help"], [node["html"] + node["failureSummary"] for node in violation["nodes"]])
