@@ -24,3 +24,27 @@ async def test_only_a_named_proxy_is_believed(street: Street, proxies: tuple[str
     assert (await door.get("/api/orders", CLAIM)).status == 200
     assert upstream.requests[0].values("forwarded") == [seen]
     assert upstream.requests[0].values("x-forwarded-for") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("2001:DB8::7", '"[2001:db8::7]"'),
+        ("[2001:db8::7]:4711", '"[2001:db8::7]"'),
+        ('fe80::1%";for=203.0.113.9;x="', '"[fe80::1]"'),
+        ("x;for=203.0.113.9", "unknown"),
+        ('x";for="203.0.113.9', "unknown"),
+        ("203.0.113.9 203.0.113.9", "unknown"),
+        ("203.0.113.9\tx", "unknown"),
+        ("\u0663.0.0.1", "unknown"),
+        ("x" * 9_000, "unknown"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_what_a_proxy_says_is_an_address_or_nothing(street: Street, said: str, seen: str) -> None:
+    """A proxy that passes on what its client claims shall not let it write `Forwarded`, by which auth counts."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url, proxies=("127.0.0.0/8",))
+    request = f"GET /api/orders HTTP/1.1\r\nHost: door.test\r\nX-Forwarded-For: {said}\r\n\r\n".encode()
+    assert (await door.ask(request)).status == 200
+    assert upstream.requests[0].values("forwarded") == [f'for={seen};host="door.test";proto=http']

@@ -5,6 +5,7 @@ client cannot speak as somebody else (`X-User-*`), nor as the gateway (`Forwarde
 here. Towards the client by a deny-list: a service may answer with any header that is about its answer.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -75,6 +76,7 @@ _CORS: Final = frozenset(
 _NOT_ANSWERED: Final = _HOP_BY_HOP | _OURS | _CORS
 
 _HOST = re.compile(rb"[A-Za-z0-9.\-_:\[\]]{1,255}")
+_LONGEST_ADDRESS: Final = 45
 
 
 def upstream_fields(headers: RawHeaders, *, client: str | None, scheme: str, trace: Mapping[str, str]) -> list[bytes]:
@@ -101,7 +103,8 @@ def upstream_fields(headers: RawHeaders, *, client: str | None, scheme: str, tra
     if authorizations > 1:
         raise Problem(400, "invalid_request", "There is more than one Authorization header.")
     fields = [b"%b: %b" % (PASSED_ON[name], value) for name, value in passed if name not in named]
-    fields.append(forwarded(client, host, scheme))
+    # What is longer comes from a proxy that passes on whatever its client says, and need not be remembered.
+    fields.append(forwarded(client if client and len(client) <= _LONGEST_ADDRESS else None, host, scheme))
     fields += [f"{name}: {value}".encode() for name, value in trace.items()]
     return fields
 
@@ -117,9 +120,19 @@ def _is_utf_8(value: bytes) -> bool:
 @lru_cache(4096)
 def forwarded(client: str | None, host: bytes, scheme: str) -> bytes:
     """Return the line `Forwarded`: what this gateway saw itself, and nothing a client claims. [RFC 7239]"""
-    node = f'"[{client}]"' if client and ":" in client else client or "unknown"
     by_name = f';host="{host.decode()}"' if _HOST.fullmatch(host) else ""
-    return f"Forwarded: for={node}{by_name};proto={scheme}".encode()
+    return f"Forwarded: for={_node(client)}{by_name};proto={scheme}".encode()
+
+
+def _node(client: str | None) -> str:
+    """Write an address as `for=` wants it. A named proxy may say anything: what is no address would be more fields."""
+    try:
+        address = ipaddress.ip_address(client or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return f'"[{ipaddress.IPv6Address(int(address))}]"'  # without its zone, which is any text
 
 
 def request_head(method: str, target: bytes, authority: bytes, fields: Iterable[bytes]) -> bytes:
