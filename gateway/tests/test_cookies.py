@@ -196,6 +196,10 @@ async def test_a_failure_is_told_to_all_who_wait_and_soon_forgotten() -> None:
     outcomes = await asyncio.gather(*(kept.renewed("r", auth.ask) for _ in range(5)), return_exceptions=True)
     assert [type(each) for each in outcomes] == [Problem] * 5
     assert auth.asked == 1
+    remembered = kept._renewals["r"].task.result()
+    assert isinstance(remembered, Problem)
+    assert remembered.__traceback__ is None, "what was raised holds on to a request; what is kept must not"
+    assert len({id(each) for each in outcomes}) == 5
     clock.now += 1
     auth.outcome = TOKENS
     assert await kept.renewed("r", auth.ask) == TOKENS

@@ -47,7 +47,7 @@ class Renewals:
             renewal = self._begin(refresh_token, ask)
         outcome = await asyncio.shield(renewal.task)
         if isinstance(outcome, Problem):
-            raise outcome.with_traceback(None)
+            raise _same(outcome)
         return _aged(outcome, int(self._clock() - renewal.ended_at))
 
     def _begin(self, refresh_token: str, ask: Callable[[], Awaitable[LoginTokens]]) -> _Renewal:
@@ -64,7 +64,7 @@ class Renewals:
             seconds = min(self._keep, tokens.expires_in * 0.9)
         except Problem as problem:
             seconds = _FAILURE_SECONDS
-            return problem
+            return _same(problem)
         else:
             return tokens
         finally:
@@ -79,6 +79,13 @@ class Renewals:
             if now < renewal.good_until and len(self._renewals) < _MOST:
                 break
             del self._renewals[token]
+
+
+def _same(problem: Problem) -> Problem:
+    """Return an equal problem: one that was raised holds on to the whole request of whoever it was raised for."""
+    same = Problem.__new__(type(problem), *problem.args)
+    vars(same).update(vars(problem))
+    return same
 
 
 def _aged(tokens: LoginTokens, seconds: int) -> LoginTokens:
