@@ -28,7 +28,14 @@ def test_register_and_log_in(system: System) -> None:
     person = system.person("Grace")
     answer = person.log_in()
     assert answer.status_code == 200
-    assert answer.json().keys() == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
+    assert answer.json().keys() == {
+        "access_token",
+        "token_type",
+        "expires_in",
+        "scope",
+        "refresh_token",
+        "refresh_expires_in",
+    }
     assert answer.json()["token_type"] == "Bearer"
     assert answer.json()["expires_in"] == 300
     assert answer.json()["scope"] == EVERYONES_SCOPES

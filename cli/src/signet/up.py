@@ -76,7 +76,10 @@ def _say_what_runs_where(console: Console, stack: EmbeddedStack, names: Iterable
         f"\nLogs are in {_short(stack.data.log('auth').parent)}. Ctrl-C stops everything; the data stays.",
         highlight=False,
     )
-    console.print(f"\n[bold green]Ready:[/] [bold]{stack.url}[/] (its endpoints: {stack.url}/docs)", highlight=False)
+    console.print(
+        f"\n[bold green]Ready:[/] [bold]{stack.url}[/] (open it in a browser; its endpoints: {stack.url}/docs)",
+        highlight=False,
+    )
     console.print("Try, in another terminal:\n")
     # Never wrapped nor coloured: these lines are for copying.
     console.print(FIRST_COMMANDS.format(url=stack.url), markup=False, highlight=False, soft_wrap=True)
