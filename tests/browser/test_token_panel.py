@@ -67,6 +67,7 @@ async def test_a_changed_payload_is_refused_by_every_service(playground: System,
     await text.fill(json.dumps(claims | {"name": "Root"}))
     await send.click()
     await expect(page.locator(".verdicts dd").filter(has_text="401 bad_signature")).to_have_count(3)
+    await assert_fits_narrow(page)
     await text.fill("{")
     await send.click()
     await expect(page.get_by_role("alert")).to_contain_text("This is no JSON")

@@ -112,10 +112,9 @@ export class Client {
       fields.push({ name, value, by: "page" });
     }
     const known = way in COOKIE ? this.#store.get(COOKIE[way]) : null;
-    if (known !== null) {
-      for (const line of known.setCookie ?? []) {
-        fields.push({ name: "Cookie", value: `${line.split("=")[0]}=…`, by: "browser", hidden: true });
-      }
+    const cookies = (known?.setCookie ?? []).map((line) => `${line.split("=")[0]}=…`);
+    if (cookies.length > 0) {
+      fields.push({ name: "Cookie", value: cookies.join("; "), by: "browser", hidden: true });
     }
     fields.push({ name: "Sec-Fetch-Site", value: "same-origin", by: "browser" });
     if (!READING.has(method)) {

@@ -16,6 +16,7 @@ const MEANINGS = {
   login_ended: "The token itself is faultless. Its login has ended, and the service learnt of it by the feed, without asking anyone.",
   malformed: "It cannot be read as a token: three parts, base64url without padding, JSON without doubles.",
   missing_claim: "A claim is missing that every token must have: what is not said cannot be checked.",
+  no_answer: "The door itself does not answer: it is not running, or the way there is cut.",
   no_credentials: "Nothing said whose request this is.",
   not_found: "There is nothing at this path, or nothing that you may know of.",
   rotation_too_early: "A key may sign only after every verifier has had time to fetch it.",

@@ -209,7 +209,7 @@ function column(way, context) {
     store.watch("laboratory", (laboratory) => {
       buttons.logIn.disabled = !laboratory?.session;
       if (!laboratory?.session) {
-        replace(said, element("p", { class: "note" }, "The session twin, the same small app with sessions, does not run here. Start it too: ", element("code", {}, "signet up --laboratory"), "."));
+        replace(said, element("p", { class: "note" }, "The session twin, the same small app with sessions, does not run here. Start it too: ", element("code", {}, "make up LABORATORY=1"), "."));
       }
     });
   }
