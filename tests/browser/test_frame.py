@@ -5,6 +5,10 @@ from playwright.async_api import Page, expect
 from tests.browser.watched_page import open_panel
 from tests.running_system import System
 
+PROBLEM = "application/problem+json"
+ENDED = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "…", "reason": "invalid_grant"}
+"""What auth says to the refresh token of a login that has ended."""
+
 
 async def test_the_page_opens_at_the_door(system: System, page: Page) -> None:
     """A person who types the address gets the page and all its panels, and logs in: by a token, and by cookies."""
@@ -21,6 +25,38 @@ async def test_the_page_opens_at_the_door(system: System, page: Page) -> None:
         await expect(way.locator(".said")).to_contain_text("Logged in")
         await way.get_by_role("button", name="Call profile").click()
         await expect(way.locator(".said")).to_contain_text("this is Ada")
+
+
+@pytest.mark.stack("embedded")
+async def test_a_panel_that_could_not_be_fetched_says_so_and_is_tried_again(playground: System, stranger: Page) -> None:
+    """A person sees why, not the panel before it, and gets it by choosing it again."""
+    await open_panel(stranger, playground.url, "login")
+    await stranger.route("**/panels/token.js", lambda route: route.abort())
+    link = stranger.get_by_role("link", name="The token")
+    await link.click()
+    await expect(stranger.get_by_role("alert")).to_contain_text("This panel could not be shown")
+    await stranger.unroute("**/panels/token.js")
+    await stranger.get_by_role("link", name="The key set").click()
+    await expect(stranger.locator(".panel-keys")).to_be_visible()
+    await link.click()
+    await expect(stranger.get_by_role("button", name="Log in for a token")).to_be_visible()
+
+
+@pytest.mark.stack("embedded")
+async def test_the_bearer_token_is_renewed_on_any_panel(playground: System, page: Page) -> None:
+    """Beside the time that is left, wherever one is; a login that has ended is said to be, and let go of."""
+    await open_panel(page, playground.url, "services")
+    await page.get_by_role("button", name="Log in for a bearer token").click()
+    held = page.get_by_role("region", name="What you hold")
+    renew = held.get_by_role("button", name="Renew the bearer token")
+    async with page.expect_response("**/refresh") as renewed:
+        await renew.click()
+    assert (await renewed.value).status == 200
+    await assert_accessible(page)
+    await page.route("**/refresh", lambda route: route.fulfill(status=400, json=ENDED, content_type=PROBLEM))
+    await renew.click()
+    await expect(held.get_by_role("alert")).to_contain_text("one has to log in again")
+    await expect(page.get_by_role("columnheader", name="bearer token")).to_contain_text("none yet")
 
 
 @pytest.mark.stack("embedded")

@@ -34,8 +34,9 @@ async function mount(panel) {
     const module = await import(`./panels/${panel.name}.js`);
     await module.mount(section, context);
   } catch (error) {
-    section.append(explain({ title: "This panel could not be shown", reason: "page_error", detail: String(error) }));
-    throw error;
+    section.append(explain({ title: "This panel could not be shown", reason: "page_error", detail: `${error}. Choose it again to try again.` }));
+    mounted.delete(panel.name);
+    reportError(error);
   }
   return section;
 }
