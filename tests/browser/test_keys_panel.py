@@ -9,7 +9,8 @@ from tests.running_system import Person, System
 
 async def test_an_administrator_turns_the_keys_and_ends_one(playground: System, operator: Person, page: Page) -> None:
     """After a rotation the next token is signed by another key and the old one still works; a second one is too early,
-    which is explained. A compromised key's token is refused within a second, while those of others go on.
+    which is explained. A compromised key's token is refused within a second, while those of others go on. Whose login
+    has ended elsewhere is asked to log in again.
     """
     await open_panel(page, playground.url, "keys")
     await expect(page.locator(".key-set tbody tr")).to_have_count(2)
@@ -46,3 +47,12 @@ async def test_an_administrator_turns_the_keys_and_ends_one(playground: System, 
     await expect(retiring.locator("td:last-child")).to_have_text("200 good")
     await expect(page.locator(".state-compromised")).to_have_count(1)
     await assert_accessible(page)
+
+    credentials = {"email": operator.email, "password": operator.password}
+    entered = await page.request.post(f"{playground.url}/login", data=credentials)
+    authorization = f"Bearer {(await entered.json())['access_token']}"
+    await page.request.post(f"{playground.url}/logout/everywhere", headers={"Authorization": authorization})
+    await page.get_by_role("button", name="Look again").click()
+    await expect(page.get_by_role("alert")).to_contain_text(re.compile("login_ended|invalid_grant"))
+    await expect(page.get_by_role("form", name="Administrator")).to_be_visible()
+    await expect(page.get_by_role("button", name="Rotate now")).to_be_hidden()

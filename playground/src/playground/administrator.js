@@ -25,6 +25,11 @@ export class Administrator {
     return problem;
   }
 
+  /** Whether there is a login, as far as is known: one that has ended is let go of when auth says so. */
+  get loggedIn() {
+    return this.#tokens !== null;
+  }
+
   /**
    * Ask auth as this administrator. The login outlives its token, also one that a compromised key has signed.
    *
@@ -35,11 +40,15 @@ export class Administrator {
   async ask(method, path) {
     const asked = await this.#client.send({ method, path, token: this.#tokens.access });
     const reason = problemOf(asked)?.reason;
+    if (reason === "login_ended") {
+      this.#tokens = null;
+    }
     if (!["expired", "key_revoked", "unknown_kid"].includes(reason)) {
       return asked;
     }
     const renewed = await this.#client.send({ method: "POST", path: "/refresh", json: { refresh_token: this.#tokens.refresh } });
     if (problemOf(renewed) !== null) {
+      this.#tokens = problemOf(renewed).reason === "invalid_grant" ? null : this.#tokens;
       return renewed;
     }
     this.#tokens = held(renewed.answer.json);

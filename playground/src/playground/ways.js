@@ -24,7 +24,7 @@ const TWINS_COOKIE = "__Host-signet-twin=…; Max-Age=43200; Path=/; Secure; Htt
  */
 
 /** Forget a credential that the server says is none any more. */
-function dropped(exchange, store, name) {
+export function dropped(exchange, store, name) {
   if (exchange.answer?.status === 401) {
     store.set(name, null);
   }

@@ -84,8 +84,15 @@ function lifeCard(context, refreshKeySet) {
 
   function tell(problem) {
     replace(said, problem && context.explain(problem));
+    form.hidden = administrator.loggedIn;
+    if (!administrator.loggedIn) {
+      actions.hidden = true;
+      replace(life);
+    }
     return problem !== null;
   }
+
+  const form = loginForm(administrator, tell, list);
 
   async function list() {
     const listed = await administrator.ask("GET", "/admin/keys");
@@ -102,6 +109,10 @@ function lifeCard(context, refreshKeySet) {
     }
     const changed = await administrator.ask("POST", path);
     const problem = problemOf(changed);
+    if (!administrator.loggedIn) {
+      tell(problem);
+      return;
+    }
     if (problem === null) {
       await new Promise((resolve) => setTimeout(resolve, wait));
       if (tell(await proof.take(after))) {
@@ -150,7 +161,7 @@ function lifeCard(context, refreshKeySet) {
     { class: "card" },
     element("h2", {}, "The life of each key"),
     element("p", { class: "prose" }, "A key is pending until every verifier can have it, then it signs for a day, then it stays until its last token is over. Code enforces that order, also against an administrator in a hurry."),
-    loginForm(administrator, tell, list),
+    form,
     said,
     actions,
     life,
@@ -165,7 +176,7 @@ function loginForm(administrator, tell, list) {
   const form = element(
     "form",
     { class: "stack", "aria-label": "Administrator" },
-    element("p", { class: "note" }, "Where each key stands is for administrators to see. The first one is made by a command: ", element("code", {}, "signet admin create --email root@example.com --name Root"), "."),
+    element("p", { class: "note" }, "Where each key stands is for administrators to see. The first one is made by a command: ", element("code", {}, ".venv/bin/signet admin create --email root@example.com --name Root"), ", or with containers ", element("code", {}, "docker compose exec auth python -m auth_service create-admin --email root@example.com --name Root"), "."),
     element("div", { class: "fields" }, element("label", {}, "Administrator's e-mail", email), element("label", {}, "Administrator's password", password)),
     element("div", { class: "buttons" }, enter),
   );
@@ -173,7 +184,6 @@ function loginForm(administrator, tell, list) {
     event.preventDefault();
     busy(enter, async () => {
       if (!tell(await administrator.logIn(email.value, password.value))) {
-        form.hidden = true;
         await list();
       }
     });

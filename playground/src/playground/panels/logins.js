@@ -106,11 +106,17 @@ export function mount(section, context) {
       replace(sessions, element("h2", {}, "Sessions, at the session twin"), element("p", {}, "You hold no session. ", button("Begin one", () => begin("session"))));
       return;
     }
-    const found = await ask({ path: "/laboratory/session/sessions", way: "session" });
-    if (found === null) {
+    const listed = await client.send({ path: "/laboratory/session/sessions", way: "session" });
+    if (listed.answer?.status === 401) {
       store.set("session", null);
       return;
     }
+    const problem = problemOf(listed);
+    if (problem !== null) {
+      replace(sessions, element("h2", {}, "Sessions, at the session twin"), explain(problem), element("div", { class: "buttons" }, button("List again", showSessions)));
+      return;
+    }
+    const found = listed.answer.json;
     replace(
       sessions,
       element("h2", {}, "Sessions, at the session twin"),

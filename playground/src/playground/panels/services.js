@@ -6,7 +6,7 @@ import { journeyOf } from "../journey.js";
 import { attempt } from "../problem.js";
 import { inWords, sequence } from "../sequence.js";
 import { milliseconds } from "../timing.js";
-import { enter } from "../ways.js";
+import { dropped, enter } from "../ways.js";
 import { wire } from "../wire.js";
 
 const REQUESTS = [
@@ -57,6 +57,9 @@ export function mount(section, { client, store, explain }) {
       }
       said.textContent = `${wanted.label}, ${labelOf(way)}: ${status ?? "no answer"} ${problemOf(exchange)?.reason ?? ""}`;
       show(exchange, wanted, way);
+      if (way === "cookie" || way === "session") {
+        dropped(exchange, store, way);
+      }
     });
   }
 
