@@ -43,3 +43,24 @@ async def test_a_login_that_was_ended_elsewhere_is_said_to_be(playground: System
     await page.get_by_role("button", name="List again").click()
     await expect(page.locator(".panel-logins .problem .reason")).to_have_text("login_ended")
     await expect(page.get_by_text("They could not be listed.")).to_be_visible()
+
+
+async def test_a_list_that_failed_can_be_asked_for_again(playground: System, page: Page) -> None:
+    """While auth is away the panel says so; when it is back nobody has to log in anew."""
+    away = {
+        "type": "about:blank",
+        "title": "Bad Gateway",
+        "status": 502,
+        "detail": "…",
+        "reason": "upstream_unreachable",
+    }
+    await open_panel(page, playground.url, "logins")
+    await page.route(
+        "**/logins", lambda route: route.fulfill(status=502, json=away, content_type="application/problem+json")
+    )
+    await page.get_by_role("button", name="Log in", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("502 Bad Gateway")
+    await page.unroute("**/logins")
+    await page.get_by_role("button", name="List again").click()
+    await expect(page.get_by_role("region", name="Your logins")).to_contain_text("this one")
+    await expect(page.get_by_role("alert")).to_have_count(0)

@@ -94,3 +94,12 @@ async def test_a_renewal_on_the_way_is_a_part_of_it(playground: System, page: Pa
         [40, "gateway", "browser"],
     ]
     assert await page.evaluate(JOURNEY, None) == [False, [0, "browser", "gateway"], [40, "gateway", "browser"]]
+
+
+async def test_an_order_whose_address_is_pending_is_said_to_be(playground: System, page: Page) -> None:
+    """Nothing is claimed of an exchange that did not come about."""
+    pending = {"delivery": {"status": "pending", "address": None, "reason": "unavailable"}}
+    await open_panel(page, playground.url, "services")
+    await page.route("**/api/orders", lambda route: route.fulfill(status=201, json=pending))
+    await page.get_by_role("button", name="Place an order, with nothing").click()
+    await expect(page.get_by_text("The order is placed all the same")).to_be_visible()

@@ -13,6 +13,7 @@ const MEANINGS = {
   insufficient_user_authentication: "The password was given too long ago for an act of this weight.",
   invalid_grant: "The refresh token is used up, or its login has ended: one has to log in again.",
   key_revoked: "The key that signed it was compromised. Nothing that it has signed counts any more, anywhere.",
+  keys_unavailable: "It has no key to check this with, and cannot fetch the key set now. The token may be good: so 503, and not 401.",
   login_ended: "The token itself is faultless. Its login has ended, and the service learnt of it by the feed, without asking anyone.",
   malformed: "It cannot be read as a token: three parts, base64url without padding, JSON without doubles.",
   missing_claim: "A claim is missing that every token must have: what is not said cannot be checked.",

@@ -38,7 +38,7 @@ export function mount(section, context) {
     }
     const found = await ask({ path: "/logins", way: by });
     if (found === null) {
-      replace(list, element("h2", {}, "Logins"), element("p", {}, "They could not be listed. ", element("a", { href: "#login" }, "Log in again"), "."));
+      replace(list, element("h2", {}, "Logins"), element("p", {}, "They could not be listed. Try again, or ", element("a", { href: "#login" }, "log in again"), "."), element("div", { class: "buttons" }, button("List again", show)));
       return;
     }
     replace(

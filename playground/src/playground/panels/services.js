@@ -70,7 +70,7 @@ export function mount(section, { client, store, explain }) {
       seen,
       element("h2", {}, `${wanted.label}, ${labelOf(way)}`),
       problem && explain(problem),
-      element("p", { class: "prose" }, meaning(wanted, way, problem)),
+      element("p", { class: "prose" }, meaning(wanted, way, exchange)),
       journey.told
         ? [
             sequence(journey, `${wanted.label}: ${journey.steps.length} messages between ${journey.lanes.join(", ")}, told in the list below.`),
@@ -158,11 +158,14 @@ function labelOf(way) {
   return WAYS.find(({ name }) => name === way)?.label;
 }
 
-function meaning(wanted, way, problem) {
-  if (problem !== null) {
+function meaning(wanted, way, exchange) {
+  if (problemOf(exchange) !== null) {
     return way === "none"
       ? "Without a credential the service refuses before it looks at anything else: the gateway lets everyone through, and no service trusts it to have checked."
       : "The service refuses, and says which check it was that failed.";
+  }
+  if (wanted.name === "place" && exchange.answer.json.delivery.status === "pending") {
+    return "Orders checked the token, and could not learn the address: auth or profile is away. The order is placed all the same, with its address pending.";
   }
   if (wanted.name === "place") {
     return "Orders checked the token, exchanged it at auth for one that profile alone accepts, and asked profile for the address. Had auth or profile been away, the order would have been placed with its address pending.";
