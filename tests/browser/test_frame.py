@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.watched_page import open_panel
-from tests.running_system import System
+from tests.running_system import Person, System
 
 PROBLEM = "application/problem+json"
 ENDED = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "…", "reason": "invalid_grant"}
@@ -86,3 +86,26 @@ async def test_the_documentation_needs_no_inline_style(playground: System, page:
     await page.get_by_role("button", name="Try it out").click()
     await page.get_by_role("button", name="Execute").click()
     await expect(page.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
+
+
+async def test_the_documentation_sends_one_credential(playground: System, page: Page) -> None:
+    """A browser's login in cookies counts there, until a token is typed in: then that, and not both, which are 400."""
+    person = Person(playground, "Ada")
+    await page.goto(f"{playground.url}/docs")
+    logged_in = """wish => fetch("/login", {
+      method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify(wish)
+    }).then(answer => answer.status)"""
+    assert await page.evaluate(logged_in, person.credentials | {"transport": "cookie"}) == 200
+    await page.locator(".opblock-summary-get").filter(has_text="/api/profile").first.click()
+    await page.get_by_role("button", name="Try it out").click()
+    executed = page.get_by_role("button", name="Execute")
+    status = page.locator(".live-responses-table tbody .response-col_status")
+    await executed.click()
+    await expect(status).to_contain_text("200")  # by the cookies
+    await page.get_by_role("button", name="Clear").click()
+    await page.locator(".auth-wrapper .authorize").click()
+    await page.locator(".modal-ux input").fill(person.token)
+    await page.locator(".modal-ux .authorize").click()
+    await page.locator(".modal-ux .btn-done").click()
+    await executed.click()
+    await expect(status).to_contain_text("200")

@@ -39,9 +39,16 @@ _START = b"""SwaggerUIBundle({
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
-  persistAuthorization: false
+  persistAuthorization: false,
+  requestInterceptor: (request) => {
+    if (request.headers.Authorization) {
+      request.credentials = "omit";
+    }
+    return request;
+  }
 });
 """
+"""The browser adds its cookies by itself, and a login in them beside a token would be two credentials: 400."""
 
 _INDEX = {
     "name": "Signet",
