@@ -96,7 +96,7 @@ function accountForm({ store }, all) {
         store.set("account", madeUp());
         fill(store.get("account"));
       }),
-      element("span", { class: "note" }, "A made-up account; it is registered when it is first used."),
+      element("span", { class: "note" }, "Made up, or type another: one that is not there yet is registered when it is first used, one that is there takes its own password."),
     ),
   );
   form.addEventListener("input", typed);
