@@ -16,7 +16,9 @@ class CookieBrowser:
         self.jar: dict[str, str] = {}
 
     def log_in(self, person: Person) -> httpx.Response:
-        return self.ask("POST", "/login", json=person.credentials | {"transport": "cookie"})
+        answer = self.ask("POST", "/login", json=person.credentials | {"transport": "cookie"})
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def ask(self, method: str, path: str, *, jar: dict[str, str] | None = None, **more: Any) -> httpx.Response:  # noqa: ANN401 -- as httpx takes it
         """Send a request with the cookies, or those of another `jar`, and do with the answer's as a browser does."""
