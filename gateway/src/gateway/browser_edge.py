@@ -105,11 +105,12 @@ class BrowserEdge:
     async def _log_out(self, refresh_token: str, scope: Scope, receive: Receive, send: Send) -> None:
         """End a login by its refresh token, which is good for that whatever has become of the access token.
 
-        The cookies stay when auth does not answer: the login has not ended, and they can still end it.
+        The cookies stay when auth does not say so: the login has not ended, and they can still end it. With what can be
+        no refresh token they never could, and go.
         """
         _refuse_body(scope)
         request, body = own_request(scope, "/logout", {"refresh_token": refresh_token})
-        answer = DressedAnswer(send, lambda status, _: self._cookies.clearing() if status < 500 else ())
+        answer = DressedAnswer(send, lambda status, _: self._cookies.clearing() if status in {200, 422} else ())
         await self._forwarder.forward(self._auth, request, replayed(body, receive), answer.send)
         await answer.release()
 
