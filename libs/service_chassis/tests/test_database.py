@@ -80,7 +80,7 @@ async def test_a_lookup_takes_no_thread_and_waits_for_no_writer(database: Databa
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert len(await database.look_up(OF_ID, wanted=1)) == 1
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     other.execute("ROLLBACK")
     other.close()
     await database.close()

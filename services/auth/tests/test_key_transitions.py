@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from tests.postgresql_plugin import NewDatabase
 
 
@@ -357,6 +358,26 @@ async def test_a_key_is_at_hand_before_it_is_needed(url: str, tmp_path: Path, cl
         await one.transitions.rotate()
         assert maker.made == 4
         assert len(await one.states()) == 4
+
+
+async def test_whoever_needs_a_key_takes_the_one_that_is_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there sooner than another one would be that is begun beside it; and still only one gets it."""
+    maker, go_on, make = QuickMaker(), asyncio.Event(), QuickMaker._make
+
+    async def take_long(self: QuickMaker) -> RSAPrivateKey:
+        await go_on.wait()
+        return await make(self)
+
+    monkeypatch.setattr(QuickMaker, "_make", take_long)
+    making = asyncio.create_task(maker.make_ahead())
+    await asyncio.sleep(0)
+    takers = [asyncio.create_task(maker.take()) for _ in range(2)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await making
+    one, other = await asyncio.gather(*takers)
+    assert one is not other
+    assert maker.made == 2
 
 
 async def test_the_schema_itself_allows_one_pending_key(pair: list[Replica]) -> None:

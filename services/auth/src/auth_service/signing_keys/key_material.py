@@ -31,16 +31,19 @@ class KeyMaker:
     def __init__(self, bits: int) -> None:
         self._bits = bits
         self._ahead: RSAPrivateKey | None = None
+        self._at_work = asyncio.Lock()
 
     async def make_ahead(self) -> None:
         """Have a key at hand, unless there is one."""
-        if self._ahead is None:
-            self._ahead = await self._make()
+        async with self._at_work:
+            if self._ahead is None:
+                self._ahead = await self._make()
 
     async def take(self) -> RSAPrivateKey:
-        """Return a new key that nobody else gets: the one at hand, or one that is made now."""
-        key, self._ahead = self._ahead, None
-        return key or await self._make()
+        """Return a new key that nobody else gets: the one at hand or under way, or one that is made now."""
+        async with self._at_work:  # one that is nearly made is there sooner than another beside it
+            key, self._ahead = self._ahead, None
+            return key or await self._make()
 
     def give_back(self, key: RSAPrivateKey) -> None:
         """Keep a key that was taken and not used, of which nobody has heard."""
