@@ -5,8 +5,10 @@ STACK=compose makes a missing engine a failure, STACK=embedded leaves the contai
 """
 
 import functools
+import json
 import os
 import secrets
+import shlex
 import signal
 from collections.abc import Iterator
 from types import FrameType
@@ -18,10 +20,14 @@ from tests.postgresql_plugin import WISH as POSTGRES
 from tests.postgresql_server import why_no_container
 from tests.running_system import ROOT, EmbeddedSystem, Person, System
 
+from signet.laboratory import ENVIRONMENT, TWINS
 from signet.ports import free_ports
 
 LAST = ("test_compromised_key", "test_outage", "test_restart", "test_operations", "test_secrets")
 """Modules that disturb the system, or ask what remained of it, in the order in which they run after all others."""
+
+KINDS = {"system": ("embedded", "compose", "postgres"), "playground": ("embedded", "compose")}
+"""The stacks of each fixture that is a system."""
 
 STACK = os.environ.get("STACK", "")  # noqa: TID251 -- the tests' own one setting, read once
 
@@ -46,16 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever asks for `system` on each stack that there is, or on the one kind that it is marked for."""
-    if "system" not in metafunc.fixturenames:
-        return
-    marker = metafunc.definition.get_closest_marker("stack")
+    """Run whatever asks for a system on each stack that it has, or on the one kind that the test is marked for."""
     lacks = {"embedded": None, "compose": why_not_compose(), "postgres": why_not_overlay()}
-    kinds = [marker.args[0]] if marker else list(lacks)
-    stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
-    if not stacks:
-        stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]
-    metafunc.parametrize("system", stacks, indirect=True, scope="session")
+    marker = metafunc.definition.get_closest_marker("stack")
+    for name, all_kinds in KINDS.items():
+        if name in metafunc.fixturenames:
+            kinds = [marker.args[0]] if marker else all_kinds
+            stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
+            if not stacks:
+                stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]
+            metafunc.parametrize(name, stacks, indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -117,6 +123,38 @@ def overlaid_system(docker_setup: list[str], docker_cleanup: list[str]) -> Itera
 
 
 @pytest.fixture(scope="session")
+def other_port() -> int:
+    """Return the port of another site's pages: those at `localhost` may call the playground with a token."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="session")
+def playground(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_setup: list[str],
+    docker_cleanup: list[str],
+    other_port: int,
+) -> Iterator[System]:
+    """Run a system with the laboratory, as `signet up --laboratory` and its overlay do, whose keys tests may turn."""
+    cors = {"SIGNET_CORS_ORIGINS": json.dumps([f"http://localhost:{other_port}"])}
+    if request.param == "compose":
+        port, project = free_ports(1)[0], f"signet-test-{secrets.token_hex(4)}"
+        files = [str(ROOT / "docker-compose.yml"), str(ROOT / "deploy" / "compose.laboratory.yml")]
+        command = compose_command(port, **cors)
+        with containers(command, files, project, setup=docker_setup, cleanup=docker_cleanup) as services:
+            composed = ComposedSystem(services, project=project, port=port)
+            yield composed
+            composed.close()
+    else:
+        shown = {"SIGNET_SERVER_TIMING": "true"}
+        twins = {name: (service, ENVIRONMENT.get(name, {}) | shown) for name, service in TWINS.items()}
+        data = tmp_path_factory.mktemp("playground")
+        with EmbeddedSystem(data, twins=twins, auth=shown, profile=shown, orders=shown, gateway=shown | cors) as system:
+            yield system
+
+
+@pytest.fixture(scope="session")
 def ada(system: System) -> Person:
     return system.person("Ada")
 
@@ -149,8 +187,11 @@ def docker_compose_command(door_port: int) -> str:
     return compose_command(door_port)
 
 
-def compose_command(port: int) -> str:
-    return f"env SIGNET_ADDRESS=127.0.0.1 SIGNET_PORT={port} SIGNET_PUBLIC_URL=http://localhost:{port} docker compose"
+def compose_command(port: int, **more: str) -> str:
+    """Return the command that runs containers with this door and these further settings."""
+    url = {"SIGNET_PUBLIC_URL": f"http://localhost:{port}"}
+    settings = {"SIGNET_ADDRESS": "127.0.0.1", "SIGNET_PORT": str(port), **url, **more}
+    return shlex.join(["env", *(f"{name}={value}" for name, value in settings.items()), "docker", "compose"])
 
 
 @pytest.fixture(scope="session")

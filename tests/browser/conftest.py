@@ -1,6 +1,5 @@
 """The playground in a real browser: one Chromium and one system for all tests, a fresh profile for each."""
 
-import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -13,10 +12,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.browser.chromium import WISH, launched, why_no_browser
 from tests.browser.other_origins import EmptyPage
 from tests.browser.watched_page import Watch
-from tests.running_system import EmbeddedSystem, Person, System
-
-from signet.laboratory import ENVIRONMENT, TWINS
-from signet.ports import free_ports
+from tests.running_system import Person, System
 
 HERE = Path(__file__).parent
 
@@ -83,12 +79,6 @@ async def page(new_profile: NewProfile) -> Page:
 
 
 @pytest.fixture(scope="session")
-def other_port() -> int:
-    """Return the port of another site's pages: those at `localhost` may call with a token, those at `127.0.0.1` not."""
-    return free_ports(1)[0]
-
-
-@pytest.fixture(scope="session")
 def elsewhere(other_port: int) -> Iterator[int]:
     """Serve the pages of another site; return the port."""
     server = ThreadingHTTPServer(("127.0.0.1", other_port), EmptyPage)
@@ -104,17 +94,6 @@ async def stranger(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context()
     yield await context.new_page()
     await context.close()
-
-
-@pytest.fixture(scope="session")
-def playground(tmp_path_factory: pytest.TempPathFactory, other_port: int) -> Iterator[System]:
-    """Run a system for these tests alone, with the laboratory, as `signet up --laboratory` does: they turn its keys."""
-    shown = {"SIGNET_SERVER_TIMING": "true"}
-    cors = {"SIGNET_CORS_ORIGINS": json.dumps([f"http://localhost:{other_port}"])}
-    twins = {name: (service, ENVIRONMENT.get(name, {}) | shown) for name, service in TWINS.items()}
-    data = tmp_path_factory.mktemp("playground")
-    with EmbeddedSystem(data, twins=twins, auth=shown, profile=shown, orders=shown, gateway=shown | cors) as embedded:
-        yield embedded
 
 
 @pytest.fixture(scope="session")
