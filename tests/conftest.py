@@ -75,6 +75,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.stem, 0) if item.path.is_relative_to(ROOT / "tests") else 0)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the playground's containers after their last test: idle ones ask themselves all the time how they are."""
+    arguments = item.funcargs if isinstance(item, pytest.Function) else {}
+    playground = arguments.get("playground")
+    goes_on = isinstance(nextitem, pytest.Function) and "playground" in nextitem.fixturenames
+    if isinstance(playground, ComposedSystem) and not goes_on:
+        playground.compose("stop")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was not run."""
     if lack := why_not_compose():
