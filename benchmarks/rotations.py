@@ -19,12 +19,14 @@ PEOPLE = 4
 LOOK_EVERY = 0.05
 SHORTENED = {
     "SIGNET_KEY_SET_MAX_AGE": str(MAX_AGE),
+    "SIGNET_KEY_SET_COOLDOWN": str(MAX_AGE / 2),
     "SIGNET_ACCESS_TOKEN_LIFE": str(TOKEN_LIFE),
     "SIGNET_MAX_TOKEN_LIFE": str(2 * TOKEN_LIFE),
     "SIGNET_LEEWAY": str(LEEWAY),
     "SIGNET_KEY_ROTATE_EVERY": "3600",
 }
-"""Rotation itself is asked for by an administrator, as soon as it is possible."""
+"""Rotation itself is asked for by an administrator, as soon as it is possible. No service fetches keys more often than
+its cooldown lets it, so that has to be as short as what it has to keep up with."""
 
 
 @dataclass
