@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.async_api import Page, expect
-from tests.browser.watched_page import open_panel
+from tests.browser.watched_page import open_panel, tab_to
 from tests.running_system import Person, System
 
 PROBLEM = "application/problem+json"
@@ -69,10 +69,7 @@ async def test_the_panels_can_be_reached_by_keyboard_alone(playground: System, p
     await page.reload()
     await page.locator("html[data-ready]").wait_for(state="attached")
     wanted = page.get_by_role("link", name="The token")
-    for _ in range(12):
-        await page.keyboard.press("Tab")
-        if await wanted.evaluate("link => link === document.activeElement"):
-            break
+    await tab_to(page, wanted, most=12)
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("The token, taken apart")
 

@@ -6,7 +6,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, WebError
 from tests.running_system import ROOT
 
 SCREENSHOTS: Final = ROOT / ".screenshots"
@@ -97,3 +97,11 @@ async def screenshot(page: Page, name: str) -> None:
     await page.screenshot(path=SCREENSHOTS / f"{name}-narrow.png", full_page=True)
     if wide is not None:
         await page.set_viewport_size(wide)
+
+
+async def tab_to(page: Page, wanted: Locator, *, most: int = 40) -> None:
+    """Press Tab until something has the focus, or so often: whoever then presses Enter presses something else."""
+    for _ in range(most):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("element => element === document.activeElement"):
+            return

@@ -20,12 +20,13 @@ from gateway.csrf import refuse_other_origins
 from gateway.dressed_answer import DressedAnswer, dressed
 from gateway.forwarding import Forwarder
 from gateway.methods import READING
-from gateway.own_questions import own_request, replayed
+from gateway.own_questions import own_request
 from gateway.problem_answer import send_problem
 from gateway.refreshing import LoginOver, Refresher
 from gateway.routes import Route
 from gateway.upstreams import Upstream
 from service_chassis.problems import Problem
+from service_chassis.request_bodies import replayed
 
 
 class BrowserEdge:

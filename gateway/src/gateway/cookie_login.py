@@ -11,10 +11,11 @@ from gateway.csrf import refuse_other_origins
 from gateway.dressed_answer import dressed
 from gateway.forwarding import Forwarder
 from gateway.login_tokens import LoginTokens
-from gateway.own_questions import WholeAnswer, never, own_request, replayed, whole_answer
+from gateway.own_questions import WholeAnswer, never, own_request, whole_answer
 from gateway.security_headers import POLICY
 from gateway.upstreams import Upstream, problem_of
 from service_chassis.problems import Problem
+from service_chassis.request_bodies import replayed
 
 _log = structlog.get_logger()
 

@@ -40,20 +40,6 @@ def own_request(scope: Scope, path: str, document: Mapping[str, object]) -> tupl
     return {**scope, **wanted}, body
 
 
-def replayed(body: bytes, receive: Receive, *, more: bool = False) -> Receive:
-    """Return a `receive` that gives this body, then what else comes; `more`: that is the rest of the body."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": more}
-
-    return receive_again
-
-
 async def never() -> Message:
     """Receive nothing: the client whose request it was may leave, and others wait for the answer."""
     nothing: asyncio.Future[Message] = asyncio.get_running_loop().create_future()

@@ -8,10 +8,11 @@ from starlette.types import Scope
 
 from gateway.forwarding import Forwarder
 from gateway.login_tokens import LoginTokens
-from gateway.own_questions import never, own_request, replayed, whole_answer
+from gateway.own_questions import never, own_request, whole_answer
 from gateway.renewals import Renewals
 from gateway.upstreams import Upstream
 from service_chassis.problems import Problem, Unavailable
+from service_chassis.request_bodies import replayed
 
 _REFRESH_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 

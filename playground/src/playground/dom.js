@@ -28,6 +28,11 @@ export function element(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
+/** Make a frame called `label` for what may be wider than the screen: it scrolls, also by keyboard. */
+export function scrolling(label, ...children) {
+  return element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": label }, ...children);
+}
+
 /** Make an element of a drawing, as `element` does. */
 export function drawn(tag, attributes = {}, ...children) {
   return /** @type {SVGElement} */ (filled(document.createElementNS(SVG, tag), attributes, children));

@@ -2,7 +2,7 @@
 
 import { registered } from "./account.js";
 import { problemOf } from "./client.js";
-import { button, element, replace } from "./dom.js";
+import { button, element, replace, scrolling } from "./dom.js";
 import { FORGERIES } from "./forgeries.js";
 import { fetchedKeySet } from "./key_set.js";
 import { SERVICES, shownToAll, verdictOf } from "./services.js";
@@ -52,9 +52,8 @@ export function forgeryTable(context, genuine) {
     element("p", { class: "prose" }, "Ready-made, from this token and what anybody can know. Each is sent to all three who verify; each of them checks for itself, and in the same order, so that they agree."),
     element("div", { class: "buttons" }, button("Try all of them", all, { class: "first" })),
     said,
-    element(
-      "div",
-      { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Forgeries and what became of them" },
+    scrolling(
+      "Forgeries and what became of them",
       element(
         "table",
         { class: "forgeries" },

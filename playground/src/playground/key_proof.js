@@ -2,7 +2,7 @@
 
 import { registered } from "./account.js";
 import { problemOf } from "./client.js";
-import { element, replace } from "./dom.js";
+import { element, replace, scrolling } from "./dom.js";
 import { takenApart } from "./jwt.js";
 
 export class KeyProof {
@@ -14,7 +14,8 @@ export class KeyProof {
   /** @param {import("./main.js").Context} context */
   constructor(context) {
     this.#context = context;
-    this.view = element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Tokens, and whether they still work", hidden: true });
+    this.view = scrolling("Tokens, and whether they still work");
+    this.view.hidden = true;
     this.view.append(
       element(
         "table",

@@ -1,7 +1,7 @@
 /** Says what became of each replay: in a word, and as a table. */
 
 import { countdown } from "./countdown.js";
-import { element } from "./dom.js";
+import { element, scrolling } from "./dom.js";
 
 /** @typedef {import("./replays.js").Replays} Replays */
 
@@ -33,9 +33,8 @@ export function verdict(row) {
  */
 export function outcomes(rows, expires) {
   const heads = ["who is asked", "how it knows of a log-out", "accepted", "refused", "what became of it"];
-  return element(
-    "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Who refused it, and when" },
+  return scrolling(
+    "Who refused it, and when",
     element(
       "table",
       { class: "outcomes" },

@@ -1,6 +1,6 @@
 /** Draws a journey: a line for each process, an arrow for each message, in their order, with the moment beside it. */
 
-import { drawn, element } from "./dom.js";
+import { drawn, element, scrolling } from "./dom.js";
 import { milliseconds } from "./timing.js";
 
 const LANE = 172;
@@ -30,7 +30,7 @@ export function sequence(journey, title) {
     );
   }
   steps.forEach((step, place) => drawing.append(drawn("text", { class: "moment", x: 4, y: y(place) + 4 }, milliseconds(step.at)), ...arrow(step, x, y(place))));
-  return element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The drawing, which may be wider than the screen" }, drawing);
+  return scrolling("The drawing, which may be wider than the screen", drawing);
 }
 
 /**

@@ -62,16 +62,7 @@ class JsonBodies:
         except Problem as problem:
             await problem_response(problem)(scope, receive, send)
             return
-        handed_over = False
-
-        async def replay() -> Message:
-            nonlocal handed_over
-            if handed_over:
-                return await receive()
-            handed_over = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        await self._app(scope, replay, send)
+        await self._app(scope, replayed(body, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes | None:
         announced = headers.get("content-length", "")
@@ -162,3 +153,17 @@ def _check_media_type(headers: Headers, method: str, media_types: frozenset[str]
             # RFC 5789 section 2.2 and RFC 9110 section 12.5.1
             headers={"Accept-Patch" if method == "PATCH" else "Accept": accepted},
         )
+
+
+def replayed(body: bytes, receive: Receive, *, more: bool = False) -> Receive:
+    """Return a `receive` that gives this body, then what else comes; `more`: that is the rest of the body."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    return receive_again

@@ -1,7 +1,7 @@
 /** Shows the table of the last comparison: what an article said of sessions and JWTs, and what was measured. */
 
 import { problemOf } from "../client.js";
-import { element, replace } from "../dom.js";
+import { element, replace, scrolling } from "../dom.js";
 
 const SIGNS = { "as it says": "good", "not so": "bad", "not that simple": "" };
 
@@ -29,9 +29,8 @@ export async function mount(section, { client, explain }) {
   const { measured, columns, rows } = exchange.answer.json;
   replace(
     place,
-    element(
-      "div",
-      { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The table, which may be wider than the screen" },
+    scrolling(
+      "The table, which may be wider than the screen",
       element(
         "table",
         { class: "comparison" },

@@ -2,7 +2,7 @@
 
 import { Administrator } from "../administrator.js";
 import { problemOf } from "../client.js";
-import { busy, button, element, replace } from "../dom.js";
+import { busy, button, element, replace, scrolling } from "../dom.js";
 import { bytesOf, takenApart } from "../jwt.js";
 import { KeyProof } from "../key_proof.js";
 import { fetchedKeySet } from "../key_set.js";
@@ -63,9 +63,8 @@ function keySetCard(context) {
     element("h2", {}, "The key set, as everyone gets it"),
     element("p", { class: "prose" }, "Public halves only: with these one can verify, and nothing else. Services fetch it in the background, so no request ever waits for it, and keep the last good one for an hour if auth is away. A key's name, kid, is its thumbprint."),
     said,
-    element(
-      "div",
-      { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The key set" },
+    scrolling(
+      "The key set",
       element("table", { class: "key-set" }, element("thead", {}, element("tr", {}, ...["kid", "key", "for", "token"].map((title) => element("th", { scope: "col" }, title)))), body),
     ),
     about,

@@ -2,7 +2,7 @@
 
 import { registered } from "../account.js";
 import { problemOf } from "../client.js";
-import { button, element, replace } from "../dom.js";
+import { button, element, replace, scrolling } from "../dom.js";
 import { attempt } from "../problem.js";
 import { enter } from "../ways.js";
 
@@ -168,9 +168,8 @@ function told({ ended, seq }) {
 }
 
 function rows(title, heads, things, cells) {
-  return element(
-    "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-label": title },
+  return scrolling(
+    title,
     element(
       "table",
       {},

@@ -2,7 +2,7 @@
 
 import { registered } from "../account.js";
 import { problemOf } from "../client.js";
-import { button, element, replace } from "../dom.js";
+import { button, element, replace, scrolling } from "../dom.js";
 import { outcomes, verdict } from "../outcomes.js";
 import { attempt } from "../problem.js";
 import { Replays } from "../replays.js";
@@ -50,7 +50,7 @@ export function mount(section, context) {
       const left = times.asked === null ? performance.now() + BEFORE : Math.max(performance.now(), (times.answered ?? times.asked) + 2 * AFTER);
       times.until = Math.min(left, times.from + BEFORE + LONGEST);
     }
-    const scrolls = element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "The plot, which may be wider than the screen" }, timeline(rows(), times, summary()));
+    const scrolls = scrolling("The plot, which may be wider than the screen", timeline(rows(), times, summary()));
     replace(plot, scrolls);
     scrolls.scrollLeft = times.asked === null ? 0 : scrolls.scrollWidth / 6; // where it is too narrow: the log-out is what to see
     replace(table, outcomes(all, expires));

@@ -1,7 +1,7 @@
 /** Calls profile and orders by each credential, and draws the way that a request took, from what its answer says of its time. */
 
 import { problemOf } from "../client.js";
-import { busy, button, drawn, element, replace } from "../dom.js";
+import { busy, button, drawn, element, replace, scrolling } from "../dom.js";
 import { journeyOf } from "../journey.js";
 import { attempt } from "../problem.js";
 import { inWords, sequence } from "../sequence.js";
@@ -121,7 +121,7 @@ export function mount(section, { client, store, explain }) {
     element(
       "div",
       { class: "card" },
-      element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Requests and credentials" },
+      scrolling("Requests and credentials",
         element(
           "table",
           { class: "asking" },
@@ -183,9 +183,8 @@ function meaning(wanted, way, exchange) {
 function shares({ spans, total }) {
   const WIDTH = 300;
   const scale = WIDTH / Math.max(total, 0.01);
-  return element(
-    "div",
-    { class: "scrolls", tabindex: "0", role: "region", "aria-label": "How long each part took" },
+  return scrolling(
+    "How long each part took",
     element(
       "table",
       { class: "shares" },
