@@ -55,6 +55,6 @@ clean: ## Remove the environment (data under .signet/ stays)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Signet needs Python 3.11 or newer; this is {sys.version.split()[0]}. Name another: make PYTHON=python3.13 ...")'
 	@test -x $(BIN)/python || { echo "Making .venv, once: half a minute or so ..."; $(PYTHON) -m venv .venv; }
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r build-tools.lock
-	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(addprefix -e ,$(MEMBERS))
 	@touch $@

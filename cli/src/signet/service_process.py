@@ -52,7 +52,9 @@ class ServiceProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=(self._lock,),
-                start_new_session=True,  # the terminal's Ctrl-C reaches the command alone, which then ends each once
+                # The terminal's Ctrl-C reaches the command alone, which then ends each once. No session of its own:
+                # Linux shares its cores between sessions first, and niceness would be heeded within one alone.
+                process_group=0,
             )
 
     def ask_to_end(self) -> None:

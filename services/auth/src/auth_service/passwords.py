@@ -149,13 +149,13 @@ class Passwords:
 
 
 def _give_way() -> None:
-    """Have this thread stand back behind whatever else wants a core, which then gets three times as much of it.
+    """Have this thread stand back behind whatever else wants a core, which then gets nine times as much of it.
 
     A flood of logins is not to slow those who are logged in, and a busy machine is still to let people in. On Linux
     each thread has a niceness of its own; elsewhere this would be the whole process's.
     """
     if sys.platform == "linux":
-        os.nice(5)
+        os.nice(10)
 
 
 def _normalised(password: str) -> str:
