@@ -31,6 +31,13 @@ def test_each_service_answers_at_its_own_address(stack: EmbeddedStack) -> None:
     assert stat.S_IMODE(stack.data.root.stat().st_mode) == 0o700
 
 
+def test_each_process_is_a_group_of_its_own_in_one_session(stack: EmbeddedStack) -> None:
+    """A terminal's Ctrl-C passes them by, and the niceness of auth's hashing counts against all the others."""
+    for name in SERVICES:
+        pid = stack.process(name).pid
+        assert (os.getpgid(pid), os.getsid(pid)) == (pid, os.getsid(0))
+
+
 def test_nothing_of_where_it_is_started_reaches_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a proxy or a setting that happens to be set, nor a file that is named like a module."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -190,7 +190,7 @@ async def test_hashing_stands_back_behind_everything_else() -> None:
     """The threads that hash are nicer than the one that answers, where each has a niceness of its own: on Linux."""
     passwords = Passwords(threads=1, queue=0)
     nicer = await passwords.run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
-    assert nicer == min(19, os.getpriority(os.PRIO_PROCESS, 0) + (5 if sys.platform == "linux" else 0))
+    assert nicer == min(19, os.getpriority(os.PRIO_PROCESS, 0) + (10 if sys.platform == "linux" else 0))
     passwords.close()
 
 
@@ -356,6 +356,25 @@ async def test_a_full_queue_is_overload_and_costs_nobody_an_attempt(start: Start
         assert [answer.status_code for answer in answers if answer not in refused] == [401] * 3
         assert len(auth.hasher.verified) == 3
         assert (await auth.log_in()).status_code == 200  # the fourth attempt, and the places are free again
+
+
+async def test_whoever_finds_no_place_is_told_so_before_anything_is_read(start: Start) -> None:
+    """While all places are taken a body is not looked at; once one is free, it is. Both are counted by their route."""
+    async with start(hashing_queue=0) as auth:
+        await auth.register()
+        both = threading.Barrier(2, timeout=10)
+        auth.hasher.meanwhile = lambda: both.wait() + both.wait()
+        login = asyncio.create_task(auth.log_in())
+        await asyncio.to_thread(both.wait)  # its password is being verified,
+        for path in ("/login", "/register"):
+            refused = await auth.client.post(path, content=b"no JSON at all")
+            assert (refused.status_code, refused.json()["reason"]) == (503, "overloaded")
+        assert (await auth.client.post("/refresh", content=b"no JSON at all")).status_code == 415
+        await asyncio.to_thread(both.wait)  # and now goes on to be
+        assert (await login).status_code == 200
+        assert (await auth.client.post("/login", content=b"no JSON at all")).status_code == 415
+        counted = (await auth.client.get("/metrics")).text
+        assert 'method="POST",route="/login",status="503"} 1.0' in counted
 
 
 async def test_a_registration_waits_in_the_same_queue(start: Start) -> None:

@@ -20,6 +20,7 @@ from auth_service.endpoints.key_administration import key_administration_router
 from auth_service.endpoints.keys import keys_router
 from auth_service.endpoints.logins import logins_router
 from auth_service.endpoints.open_logins import open_logins_router
+from auth_service.endpoints.overload import refuse_when_full
 from auth_service.endpoints.passwords import passwords_router
 from auth_service.endpoints.revocations import FEED_PATH, serve_feed
 from auth_service.endpoints.token_revocation import REVOCATION_PATH, token_revocation_router
@@ -144,7 +145,6 @@ def create_app(
     own_tokens = verifier_for(OWN_RESOURCE)
     recent_login = requires_recent_login(max_age=settings.administrator_login_age, clock=clock)
     revocation = TokenRevocation(revocation_log, open_logins=open_logins, verifier_for=verifier_for)
-    exchange = TokenExchange(access_tokens, verifier_for=verifier_for, clock=clock)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
@@ -182,12 +182,15 @@ def create_app(
             max_age=settings.key_set_max_age,
         )
     )
-    app.include_router(tokens_router(clients, exchange, logins))
+    app.include_router(
+        tokens_router(clients, TokenExchange(access_tokens, verifier_for=verifier_for, clock=clock), logins)
+    )
     app.include_router(token_revocation_router(clients, revocation))
     app.include_router(key_administration_router(key_transitions, recent_login=recent_login))
     take_json(app, forms={TOKEN_PATH, REVOCATION_PATH})
     protect(app, own_tokens, public=PUBLIC_ROUTES)
     serve_feed(app, feed, longest_wait=settings.feed_longest_wait)
+    refuse_when_full(app, passwords)
     metrics = observe(
         app,
         readiness={"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready},

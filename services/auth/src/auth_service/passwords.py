@@ -93,11 +93,15 @@ class Passwords:
         self._places = threads + queue
         self._taken = 0
 
+    def refuse_when_full(self) -> None:
+        """Raise Overloaded when there is no place at the hashing threads."""
+        if self._taken >= self._places:
+            raise Overloaded
+
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
         """Hold one of the places at the hashing threads. Raises Overloaded when there is none."""
-        if self._taken >= self._places:
-            raise Overloaded
+        self.refuse_when_full()
         self._taken += 1
         try:
             yield
