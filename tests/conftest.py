@@ -1,6 +1,10 @@
 """The same tests for three stacks: the embedded processes always, docker compose where an engine answers, and its
 overlay with PostgreSQL and replicas where that has the image.
 
+The embedded processes show every claim. The containers run the same code, so that a test is marked for fewer stacks
+where they cannot differ: the containers show what is about processes, network, storage, settings and one path of each
+kind, and the overlay what replicas and PostgreSQL can break; what any of them alone has, is marked for it alone.
+
 STACK=compose makes a missing engine a failure, STACK=embedded leaves the containers out.
 """
 
@@ -48,16 +52,16 @@ def why_not_overlay() -> str | None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    config.addinivalue_line("markers", "stack(kind): a claim about one kind of stack: embedded, compose, postgres")
+    config.addinivalue_line("markers", "stack(kind, …): a claim for these stacks alone: embedded, compose, postgres")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run whatever asks for a system on each stack that it has, or on the one kind that the test is marked for."""
+    """Run whatever asks for a system on each stack that it has, or on those that the test is marked for."""
     lacks = {"embedded": None, "compose": why_not_compose(), "postgres": why_not_overlay()}
     marker = metafunc.definition.get_closest_marker("stack")
     for name, all_kinds in KINDS.items():
         if name in metafunc.fixturenames:
-            kinds = [marker.args[0]] if marker else all_kinds
+            kinds = marker.args if marker else all_kinds
             stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
             if not stacks:
                 stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]

@@ -122,6 +122,7 @@ BAD = (
 )
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize("bad", BAD, ids=[bad.name for bad in BAD])
 def test_is_refused(system: System, ada: Person, bad: Bad) -> None:
     """The request gets the status and the reason of its fault, as a problem document."""
@@ -208,6 +209,7 @@ NO_REQUESTS = {
 }
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize("name", NO_REQUESTS)
 def test_bytes_that_are_no_request(system: System, name: str) -> None:
     """What is not HTTP/1.1, or could be read in two ways, is refused as a problem, and the door stays open."""

@@ -2,6 +2,7 @@
 
 from time import monotonic
 
+import pytest
 from tests.cookie_browser import CookieBrowser
 from tests.running_system import Person, System, eventually
 from tests.workers import Everyone
@@ -17,6 +18,7 @@ def sid_of(token: str) -> str:
     return str(json_object(split_compact_jws(token).payload)["sid"])
 
 
+@pytest.mark.stack("embedded", "postgres")
 def test_a_compromised_key_is_refused_at_every_worker(system: System, administrator: Person) -> None:
     """Its successor signs at once and counts everywhere; a service that restarts without auth knows it all the same.
 

@@ -9,6 +9,8 @@ import pytest
 from tests.running_system import EmbeddedSystem, Person, eventually
 from tests.workers import Everyone
 
+pytestmark = pytest.mark.stack("embedded")
+
 STRICT = {
     "SIGNET_REVOCATIONS_MODE": "strict",
     "SIGNET_REVOCATIONS_MAX_AGE": "8",

@@ -52,6 +52,7 @@ class Ending:
         return self.system.request("PUT", f"/admin/accounts/{self.person.sub}/disabled", token=token)
 
 
+@pytest.mark.stack("embedded", "postgres")
 @pytest.mark.parametrize(
     ("end", "ends_both"),
     [

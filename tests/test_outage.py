@@ -45,6 +45,7 @@ def both_services_honour(system: System, token: str) -> bool:
     return True
 
 
+@pytest.mark.stack("embedded", "compose")
 def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
     """While auth is away tokens are verified, also by a service that restarts meanwhile; auth returns with its keys."""
     token, published = ada.fresh_token(), kids(system)
@@ -81,6 +82,7 @@ def test_services_outlive_the_issuer(system: System, ada: Person) -> None:
     assert both_services_honour(system, ada.fresh_token())
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize("away", [stopped, hanging])
 def test_what_has_ended_stays_so_while_the_issuer_is_away(
     system: System, away: Callable[[System, str], AbstractContextManager[None]]
@@ -115,6 +117,7 @@ def log_out(system: System, token: str) -> float:
     return monotonic()
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize(
     ("service", "path"), [("orders", "/api/catalogue"), ("profile", "/api/profile"), ("auth", "/.well-known/jwks.json")]
 )
@@ -128,6 +131,7 @@ def test_a_stopped_service(system: System, service: str, path: str) -> None:
     eventually(lambda: system.get(path).status_code in {200, 401})
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize(("service", "path"), [("orders", "/api/catalogue"), ("auth", "/.well-known/jwks.json")])
 def test_a_hanging_service(system: System, ada: Person, service: str, path: str) -> None:
     """A service that takes connections and says nothing gets 504 within 3 s; others are served; then it recovers."""
@@ -143,6 +147,7 @@ def test_a_hanging_service(system: System, ada: Person, service: str, path: str)
     eventually(lambda: system.get(path).status_code == 200)
 
 
+@pytest.mark.stack("embedded", "compose")
 @pytest.mark.parametrize("away", [stopped, hanging])
 @pytest.mark.parametrize("service", ["auth", "profile"])
 def test_an_order_is_placed_without_its_address(

@@ -92,6 +92,7 @@ def test_forwarding_fails_and_exchanging_works(system: System, ada: Person, narr
     assert (answer.status_code, answer.json()["sub"]) == (200, ada.sub)
 
 
+@pytest.mark.stack("embedded")
 def test_the_exchanged_token_is_narrow_too(system: System, narrow: str) -> None:
     """It may read one profile, write none, and opens nothing at orders."""
     got = exchanged(system, narrow)
@@ -101,6 +102,7 @@ def test_the_exchanged_token_is_narrow_too(system: System, narrow: str) -> None:
     assert problem(changed) == (403, "insufficient_scope")
 
 
+@pytest.mark.stack("embedded")
 def test_orders_gets_no_more_than_it_was_given(system: System, ada: Person, narrow: str) -> None:
     """Not what is for another service, not another target, and not a scope outside its own."""
     for_profile = ada.fresh_token(resource="urn:signet:profile")
@@ -122,6 +124,7 @@ def test_orders_gets_no_more_than_it_was_given(system: System, ada: Person, narr
     ]
 
 
+@pytest.mark.stack("embedded")
 @pytest.mark.parametrize("proof", ["", "a.b.c", "the token itself"])
 def test_nobody_else_can_exchange(system: System, narrow: str, proof: str) -> None:
     """The endpoint is at the door, and whoever holds a token but no client key gets nothing for it there."""

@@ -74,6 +74,7 @@ async def test_the_panels_can_be_reached_by_keyboard_alone(playground: System, p
     await expect(page.get_by_role("heading", level=1)).to_have_text("The token, taken apart")
 
 
+@pytest.mark.stack("embedded")
 async def test_the_documentation_needs_no_inline_style(playground: System, page: Page) -> None:
     """Swagger UI unfolds and sends a request under the policy without `unsafe-inline`."""
     answer = await page.goto(f"{playground.url}/docs")
@@ -85,6 +86,7 @@ async def test_the_documentation_needs_no_inline_style(playground: System, page:
     await expect(page.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
 
 
+@pytest.mark.stack("embedded")
 async def test_the_documentation_sends_one_credential(playground: System, page: Page) -> None:
     """A browser's login in cookies counts there, until a token is typed in: then that, and not both, which are 400."""
     person = Person(playground, "Ada")

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 from tests.browser.conftest import NewProfile
 from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot, tab_to
@@ -56,6 +57,7 @@ async def test_one_logs_in_three_ways_and_sees_what_each_is(playground: System, 
     assert await page.context.cookies() == []
 
 
+@pytest.mark.stack("embedded")
 async def test_the_cookies_are_as_the_page_explains_them(playground: System, page: Page) -> None:
     """What stands in the explanation is what the browser has taken: attribute by attribute, for all three cookies."""
     shown = {}
@@ -75,6 +77,7 @@ async def test_the_cookies_are_as_the_page_explains_them(playground: System, pag
         assert abs(float(str(cookie["expires"])) - now - float(said["Max-Age"])) < 60, name
 
 
+@pytest.mark.stack("embedded")
 async def test_no_script_reads_what_a_cookie_holds(playground: System, page: Page) -> None:
     """`document.cookie` and the cookie store are empty, and neither the page nor its storage has the tokens."""
     way = await logged_in(page, playground.url, "Token, in a cookie")
@@ -90,6 +93,7 @@ async def test_no_script_reads_what_a_cookie_holds(playground: System, page: Pag
     await expect(way).to_contain_text('document.cookie is ""')
 
 
+@pytest.mark.stack("embedded")
 async def test_a_wrong_password_is_explained(playground: System, page: Page) -> None:
     """A refusal is shown with its status, its reason and what it means: never a silent nothing."""
     await logged_in(page, playground.url, "Token, as bearer")
@@ -101,6 +105,7 @@ async def test_a_wrong_password_is_explained(playground: System, page: Page) -> 
     await expect(alert).to_contain_text("wrong_credentials")
 
 
+@pytest.mark.stack("embedded")
 async def test_an_ended_login_renews_unseen_and_over_means_over(playground: System, page: Page) -> None:
     """When the access cookie's time is over the browser drops it; the next request is answered as if nothing had been,
     with both cookies set again. When the login itself has ended, the page says so.
@@ -120,6 +125,7 @@ async def test_an_ended_login_renews_unseen_and_over_means_over(playground: Syst
     await expect(way.get_by_role("button", name="Call profile")).to_be_disabled()
 
 
+@pytest.mark.stack("embedded")
 async def test_two_tabs_that_refresh_at_once_both_stay_logged_in(playground: System, new_profile: NewProfile) -> None:
     """Both lack the access cookie and ask at the same moment, several times: one login, no loser."""
     context = await new_profile()
@@ -143,6 +149,7 @@ async def test_two_tabs_that_refresh_at_once_both_stay_logged_in(playground: Sys
     assert len(logins["logins"]) == 1
 
 
+@pytest.mark.stack("embedded")
 async def test_a_log_out_in_one_tab_is_seen_in_the_other(playground: System, new_profile: NewProfile) -> None:
     """The other tab knows at once, without having asked for anything, and has no way to go on."""
     context = await new_profile()
@@ -157,6 +164,7 @@ async def test_a_log_out_in_one_tab_is_seen_in_the_other(playground: System, new
     assert await second.evaluate("fetch('/api/profile').then((answer) => answer.status)") == 401
 
 
+@pytest.mark.stack("embedded")
 async def test_all_of_it_by_keyboard_alone(playground: System, page: Page) -> None:
     """Log in and out without a pointer; the focus stays on what was pressed."""
     await open_panel(page, playground.url, "login")

@@ -1,5 +1,6 @@
 """The panel that lists one's logins, and ends them."""
 
+import pytest
 from playwright.async_api import Page, expect
 from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot
 from tests.running_system import System
@@ -32,6 +33,7 @@ async def test_logins_are_listed_and_ended_one_and_all(playground: System, page:
     await expect(page.get_by_role("region", name="What you hold")).not_to_contain_text("4:")
 
 
+@pytest.mark.stack("embedded")
 async def test_a_login_that_was_ended_elsewhere_is_said_to_be(playground: System, page: Page) -> None:
     """Who ends a login here learns, when the page asks again, that it is this one, with the reason."""
     await open_panel(page, playground.url, "logins")
@@ -45,6 +47,7 @@ async def test_a_login_that_was_ended_elsewhere_is_said_to_be(playground: System
     await expect(page.get_by_text("They could not be listed.")).to_be_visible()
 
 
+@pytest.mark.stack("embedded")
 async def test_a_list_that_failed_can_be_asked_for_again(playground: System, page: Page) -> None:
     """While auth is away the panel says so; when it is back nobody has to log in anew."""
     away = {

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from playwright.async_api import Page, expect
 from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot
 from tests.running_system import System
@@ -57,6 +58,7 @@ async def test_everyone_refuses_what_was_saved_but_the_service_that_follows_noth
     await expect(status).to_have_text("Stopped.")
 
 
+@pytest.mark.stack("embedded", "postgres")
 async def test_every_worker_of_every_replica_refuses_it(system: System, page: Page) -> None:
     """Whichever worker a replay meets, soon after the log-out none lets it in. Where no laboratory runs, the
     page says how to have one, and asks nobody that is not there.

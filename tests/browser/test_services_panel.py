@@ -1,5 +1,6 @@
 """The panel that calls the services, and draws the way that each request took."""
 
+import pytest
 from playwright.async_api import Page, Response, expect
 from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot
 from tests.running_system import System
@@ -77,6 +78,7 @@ JOURNEY = """async (field) => {
 }"""
 
 
+@pytest.mark.stack("embedded")
 async def test_a_renewal_on_the_way_is_a_part_of_it(playground: System, page: Page) -> None:
     """A login in a cookie that was renewed unseen is seen here; what is on the way between two processes is halved.
 
@@ -96,6 +98,7 @@ async def test_a_renewal_on_the_way_is_a_part_of_it(playground: System, page: Pa
     assert await page.evaluate(JOURNEY, None) == [False, [0, "browser", "gateway"], [40, "gateway", "browser"]]
 
 
+@pytest.mark.stack("embedded")
 async def test_an_order_whose_address_is_pending_is_said_to_be(playground: System, page: Page) -> None:
     """Nothing is claimed of an exchange that did not come about."""
     pending = {"delivery": {"status": "pending", "address": None, "reason": "unavailable"}}

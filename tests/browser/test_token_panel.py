@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from playwright.async_api import Page, expect
 from tests.browser.watched_page import assert_accessible, assert_fits_narrow, open_panel, screenshot
 from tests.running_system import System
@@ -28,6 +29,7 @@ async def with_a_token(page: Page, door: str) -> None:
     await expect(page.get_by_role("heading", name="As it travels")).to_be_visible()
 
 
+@pytest.mark.stack("embedded")
 async def test_the_browser_verifies_by_itself_what_the_key_set_is_good_for(playground: System, page: Page) -> None:
     """Every step passes for the genuine token, and the page explains each of its claims."""
     await with_a_token(page, playground.url)
@@ -73,6 +75,7 @@ async def test_a_changed_payload_is_refused_by_every_service(playground: System,
     await expect(page.get_by_role("alert")).to_contain_text("This is no JSON")
 
 
+@pytest.mark.stack("embedded")
 async def test_every_forgery_is_refused_by_everyone_with_its_reason(playground: System, page: Page) -> None:
     """Twelve attempts against the three who verify; all give the same reason, and only the genuine one for profile gets
     in, at profile.
