@@ -17,7 +17,7 @@ demo: .venv/.ready ## Start a fresh system and let it tell its story with real r
 	@$(BIN)/signet demo
 
 test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
-	@$(BIN)/pytest -n 2 libs services gateway cli comparison benchmarks
+	@$(BIN)/pytest -n 2 --dist worksteal libs services gateway cli comparison benchmarks
 	@$(BIN)/pytest tests
 
 check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it

@@ -109,8 +109,15 @@ def run(tmp_path: Path, processes: Processes) -> Iterator[RunCommand]:
             command.process.wait()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
-    """Run a stack that the tests of one file share, as the demo has it; each leaves it complete."""
+    """Run a stack that all tests of the command share, as the demo has it; each leaves it complete."""
     with EmbeddedStack(tmp_path_factory.mktemp("stack") / "data", environment=PLAIN, twins=TWINS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def auth_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStack]:
+    """Run auth behind the door for the tests of one file: enough for what concerns accounts and keys alone."""
+    with EmbeddedStack(tmp_path_factory.mktemp("auth") / "data", without=("profile", "orders")) as running:
         yield running

@@ -49,13 +49,13 @@ def at_a_terminal(*arguments: str, answers: tuple[str, ...]) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), shown.decode()
 
 
-def test_an_administrator_is_made_once_and_has_the_scope_of_one(stack: EmbeddedStack) -> None:
+def test_an_administrator_is_made_once_and_has_the_scope_of_one(auth_alone: EmbeddedStack) -> None:
     """The password comes from standard input; a second first administrator is refused with auth's sentence."""
-    data = str(stack.data.root)
+    data = str(auth_alone.data.root)
     made = create("--email", "grace@example.org", "--data", data, said=f"{PASSWORD}\n")
     assert (made.returncode, made.stdout) == (0, "grace@example.org is an administrator now.\n"), made.stderr
     login = {"email": "grace@example.org", "password": PASSWORD}
-    answer = httpx.post(f"{stack.url}/login", json=login, trust_env=False).raise_for_status().json()
+    answer = httpx.post(f"{auth_alone.url}/login", json=login, trust_env=False).raise_for_status().json()
     assert "accounts:manage" in answer["scope"]
 
     again = create("--email", "mallory@example.org", "--data", data, said=f"{PASSWORD}\n")
@@ -63,10 +63,10 @@ def test_an_administrator_is_made_once_and_has_the_scope_of_one(stack: EmbeddedS
     assert again.stderr.startswith("signet: No administrator was made. There already is an administrator")
 
 
-def test_at_a_terminal_it_asks_twice_and_shows_nothing(stack: EmbeddedStack) -> None:
+def test_at_a_terminal_it_asks_twice_and_shows_nothing(auth_alone: EmbeddedStack) -> None:
     """What is typed is not echoed, and two different passwords make no administrator."""
     status, shown = at_a_terminal(
-        "--email", "grace@example.org", "--data", str(stack.data.root), answers=(PASSWORD, "another one")
+        "--email", "grace@example.org", "--data", str(auth_alone.data.root), answers=(PASSWORD, "another one")
     )
     assert status == 1
     assert "The two passwords differ." in shown
@@ -84,10 +84,10 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(stack: EmbeddedStack) -> 
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
-    stack: EmbeddedStack, arguments: tuple[str, ...], said: str, sentence: str
+    auth_alone: EmbeddedStack, arguments: tuple[str, ...], said: str, sentence: str
 ) -> None:
     """Exit status 1, one sentence, no trace."""
-    data = str(stack.data.root)
+    data = str(auth_alone.data.root)
     filled = [argument.format(data=data) for argument in arguments]
     ended = create("--email", "grace@example.org", *filled, said=said, PATH="/nowhere")
     assert ended.returncode == 1

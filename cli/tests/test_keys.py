@@ -40,11 +40,11 @@ def keys(
 
 
 @pytest.fixture(scope="module")
-def governed(stack: EmbeddedStack) -> EmbeddedStack:
+def governed(auth_alone: EmbeddedStack) -> EmbeddedStack:
     """Give a running system that has an administrator."""
-    made = signet("admin", "create", "--email", EMAIL, "--data", str(stack.data.root))
+    made = signet("admin", "create", "--email", EMAIL, "--data", str(auth_alone.data.root))
     assert made.returncode == 0, made.stderr
-    return stack
+    return auth_alone
 
 
 def published(stack: EmbeddedStack) -> set[str]:
@@ -129,7 +129,7 @@ def test_the_operators_commands_are_as_printed(tmp_path: Path) -> None:
     commands = re.findall(r"^ *```sh\n(.*?)^ *```$", section, re.MULTILINE | re.DOTALL)
     assert [command.split()[2] for command in commands] == ["list", "rotate", "compromise"]
     (tmp_path / ".venv").symlink_to(sys.prefix)
-    with EmbeddedStack(tmp_path / "data") as system:
+    with EmbeddedStack(tmp_path / "data", without=("profile", "orders")) as system:
         made = signet("admin", "create", "--email", "root@example.com", "--data", str(system.data.root))
         assert made.returncode == 0, made.stderr
         (kid, *_) = published(system)

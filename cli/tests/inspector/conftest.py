@@ -149,8 +149,12 @@ def serve() -> Iterator[Serve]:
         return f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
     yield start
-    for server, thread in servers:
+    for server, _ in servers:
         server.should_exit = True
+        server.config.timeout_graceful_shutdown = (
+            1  # seconds: whoever follows a feed would wait for its end much longer
+        )
+    for _, thread in servers:
         thread.join()
 
 
