@@ -106,10 +106,15 @@ class EmbeddedStack:
         """Return all that a service has logged in this stack's life."""
         return self._processes[name].said()
 
-    def start(self, name: str, *, until: Literal["ready", "alive"] = "ready") -> None:
-        """Start one service and wait until it is ready, or merely answers. Raises StartFailedError."""
+    def start(self, name: str, *, until: Literal["ready", "alive", "begun"] = "ready") -> None:
+        """Start one service and wait until it is ready, or merely answers, or for nothing. Raises StartFailedError."""
         self._processes[name].start()
-        self._wait_until(until, [name])
+        if until != "begun":
+            self._wait_until(until, [name])
+
+    def wait_until_ready(self, *names: str) -> None:
+        """Wait until services are ready that were started before. Raises StartFailedError."""
+        self._wait_until("ready", names)
 
     def stop(self, name: str) -> None:
         """Ask one service to end (SIGTERM) and wait for it."""

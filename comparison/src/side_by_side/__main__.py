@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,9 +13,9 @@ from rich.table import Table
 
 from side_by_side import machine, report
 from side_by_side.article import Row, rows
-from side_by_side.experiments import EXPERIMENTS
+from side_by_side.experiments import EXPERIMENTS, server_restart
 from side_by_side.laboratory import Laboratory, laboratory
-from side_by_side.result import Result
+from side_by_side.result import Result, Waiting
 from side_by_side.ways import ExpiredError, UnexpectedAnswerError
 from signet.failure import Failure
 from signet.signals import Interrupted, interruptible
@@ -55,15 +55,18 @@ def compare(console: Console, folder: Path, *, quick: bool) -> None:
     """
     began = time.monotonic()
     on = machine.description()
-    results: dict[str, Result] = {}
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting the processes", total=len(EXPERIMENTS))
         with laboratory(Path.cwd(), quick=quick) as lab:
-            for name, measure in EXPERIMENTS.items():
+            begun: dict[str, Result | Waiting] = {}
+            for name, begin in EXPERIMENTS.items():
                 progress.update(task, description=name)
-                results[name] = _measured(measure, lab)
+                if name == server_restart.NAME:  # what it ends, others may be waiting for
+                    begun |= _ended(begun)
+                begun[name] = _begun(begin, lab)
                 progress.advance(task)
+            results = _ended(begun)
             notes = [f"Valkey in this run: {lab.store.what}."] if lab.store else [f"Without Valkey: {lab.no_store}."]
             progress.update(task, description="ending the processes")
     table = rows(results)
@@ -74,11 +77,15 @@ def compare(console: Console, folder: Path, *, quick: bool) -> None:
     console.print(f"Measured in {took:.0f} s. {page} has the plots and every figure.", highlight=False)
 
 
-def _measured(measure: Callable[[Laboratory], Result], lab: Laboratory) -> Result:
+def _begun(begin: Callable[[Laboratory], Result | Waiting], lab: Laboratory) -> Result | Waiting:
     for _ in range(TRIES - 1):
         with contextlib.suppress(ExpiredError):
-            return measure(lab)
-    return measure(lab)
+            return begin(lab)
+    return begin(lab)
+
+
+def _ended(begun: Mapping[str, Result | Waiting]) -> dict[str, Result]:
+    return {name: each if isinstance(each, Result) else each() for name, each in begun.items()}
 
 
 def _printed(table: Sequence[Row]) -> Table:

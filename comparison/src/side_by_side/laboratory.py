@@ -9,7 +9,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +58,7 @@ class Laboratory:
         return self.twins[name].popen.pid if name in self.twins else self.stack.process(name).pid
 
     def restart(self, *names: str) -> None:
-        """End processes without asking, all at once, and start them again."""
+        """End processes without asking, and start them again, all at once."""
         twins = [self.twins[name] for name in names if name in self.twins]
         services = [name for name in names if name not in self.twins]
         for twin in twins:
@@ -67,10 +66,10 @@ class Laboratory:
             twin.start()
         for name in services:
             self.stack.kill(name)
-        with ThreadPoolExecutor() as starting:
-            list(starting.map(self.stack.start, services))
+            self.stack.start(name, until="begun")
         for twin in twins:
             _wait_until_ready(twin, self.ports[twin.name])
+        self.stack.wait_until_ready(*services)
 
     def way(self, *keys: str) -> Way:
         """Return the first of these ways that there is here. Failure when there is none of them."""

@@ -23,6 +23,7 @@ th { background: #f3f3f3 } td.number { text-align: right; white-space: nowrap }
 .verdict { font-weight: 600 } .so { color: #2e8b57 } .not { color: #c0392b } .simple { color: #b9770e }
 figure { margin: 1rem 0 } figcaption, .small { color: #555; font-size: .9rem } svg { max-width: 100%; height: auto }
 """
+_QUICK = " A quick run: fewer rounds, less load, and fewer ways under it."
 _CLASSES = {"as it says": "so", "not so": "not", "not that simple": "simple"}
 
 
@@ -63,7 +64,7 @@ def html(document: Mapping[str, Any]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<style>{_STYLE}</style><body><h1>Sessions and JWTs side by side</h1>",
             _introduction(experiments["logout"]["measured"]),
-            f'<p class="small">{machine}.{" A quick run: fewer rounds, less load." if document["quick"] else ""}</p>',
+            f'<p class="small">{machine}.{_QUICK if document["quick"] else ""}</p>',
             f"<ul>{notes}</ul>" if notes else "",
             _table(document["table"]),
             "<h2>Plots</h2>",

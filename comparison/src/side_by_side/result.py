@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -68,6 +68,10 @@ class Result:
             "measured": {name: each.as_json() for name, each in self.measured.items()},
             "facts": dict(self.facts),
         }
+
+
+Waiting = Callable[[], Result]
+"""An experiment of which no figure can be disturbed any more: it waits for its end, and returns its result then."""
 
 
 def compared(one: Measured, other: Measured) -> Literal["more", "less", "the same"]:

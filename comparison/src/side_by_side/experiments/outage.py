@@ -2,7 +2,7 @@
 
 from side_by_side.exchange import ask_once
 from side_by_side.laboratory import Laboratory
-from side_by_side.result import Measured, Result
+from side_by_side.result import Measured, Result, Waiting
 from side_by_side.ways import Credential, Server
 
 NAME = "outage"
@@ -17,7 +17,12 @@ REQUESTS = 10
 
 
 def measure(lab: Laboratory) -> Result:
-    """Take the store away, then auth."""
+    """Take the store away, then auth, and return when all is mended."""
+    return begin(lab)()
+
+
+def begin(lab: Laboratory) -> Waiting:
+    """Take the store away, then auth; what is waited for is that auth is back."""
     measured: dict[str, Measured] = {}
     statuses: dict[str, list[int]] = {}
     if "session-valkey" in lab.ways:
@@ -39,12 +44,16 @@ def measure(lab: Laboratory) -> Result:
             statuses[key] = _asked(way.servers[0], tokens[key])
             statuses[f"{key}: log in"] = [_status_or_none(way.desk)]
     finally:
-        lab.stack.start("auth")
+        lab.stack.start("auth", until="begun")
     for name, found in statuses.items():
         measured[name] = Measured.of("% answered", [100 * sum(200 <= each < 300 for each in found) / len(found)])
-    return Result(
-        NAME, CLAIM, PROCEDURE, measured, {"statuses": {name: sorted(set(each)) for name, each in statuses.items()}}
-    )
+    facts = {"statuses": {name: sorted(set(each)) for name, each in statuses.items()}}
+
+    def mended() -> Result:
+        lab.stack.wait_until_ready("auth")
+        return Result(NAME, CLAIM, PROCEDURE, measured, facts)
+
+    return mended
 
 
 def _asked(server: Server, credential: Credential) -> list[int]:

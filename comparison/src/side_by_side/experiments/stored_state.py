@@ -35,7 +35,7 @@ REACH = 100_000
 
 def measure(lab: Laboratory) -> Result:
     """Measure bytes per login at servers and clients."""
-    logins, sizes = (6, (500, 2000)) if lab.quick else (20, (1000, 2000, 5000))
+    logins, sizes = (6, (500, 1000)) if lab.quick else (20, (1000, 2000, 5000))
     measured: dict[str, Measured] = {}
     growth: dict[str, list[tuple[int, float]]] = {"session-memory": [(size, _in_memory(size)) for size in sizes]}
     if lab.store is not None:
