@@ -13,7 +13,7 @@ from rich.table import Table
 
 from side_by_side import machine, report
 from side_by_side.article import Row, rows
-from side_by_side.experiments import EXPERIMENTS, server_restart
+from side_by_side.experiments import EXPERIMENTS, outage
 from side_by_side.laboratory import Laboratory, laboratory
 from side_by_side.result import Result, Waiting
 from side_by_side.ways import ExpiredError, UnexpectedAnswerError
@@ -62,7 +62,7 @@ def compare(console: Console, folder: Path, *, quick: bool) -> None:
             begun: dict[str, Result | Waiting] = {}
             for name, begin in EXPERIMENTS.items():
                 progress.update(task, description=name)
-                if name == server_restart.NAME:  # what it ends, others may be waiting for
+                if name == outage.NAME:  # from here on processes are ended, which somebody may be waiting for
                     begun |= _ended(begun)
                 begun[name] = _begun(begin, lab)
                 progress.advance(task)

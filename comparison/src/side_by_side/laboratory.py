@@ -8,9 +8,11 @@ import http.client
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from side_by_side.relay import Relay
 from side_by_side.store_server import StoreServer, store_server, why_none
@@ -21,6 +23,8 @@ from signet.failure import Failure
 from signet.ports import free_ports
 from signet.service_process import ServiceProcess
 from signet.stack import EmbeddedStack
+
+_Found = TypeVar("_Found")
 
 HOST = "127.0.0.1"
 START_SECONDS = 180.0
@@ -70,6 +74,20 @@ class Laboratory:
         for twin in twins:
             _wait_until_ready(twin, self.ports[twin.name])
         self.stack.wait_until_ready(*services)
+
+    def in_each_way(self, do: Callable[[Way], _Found]) -> dict[str, _Found]:
+        """Do the same in every way, with sessions beside JWTs: for what is counted, however long it takes.
+
+        Of a kind it is one way after the other: JWTs all come from auth, which hashes one password at a time.
+        """
+
+        def of(kind: str) -> dict[str, _Found]:
+            return {key: do(way) for key, way in self.ways.items() if way.kind == kind}
+
+        with ThreadPoolExecutor() as beside:
+            sessions, tokens = beside.submit(of, "session"), beside.submit(of, "jwt")
+        found = sessions.result() | tokens.result()
+        return {key: found[key] for key in self.ways}
 
     def way(self, *keys: str) -> Way:
         """Return the first of these ways that there is here. Failure when there is none of them."""

@@ -4,6 +4,7 @@ import time
 
 from side_by_side.laboratory import Laboratory
 from side_by_side.result import Measured, Result
+from side_by_side.ways import Credential, Way
 
 NAME = "one device of several"
 CLAIM = "Who keeps a record of each login can end one of them and leave the others; a plain JWT's end is not heard of."
@@ -16,18 +17,25 @@ DEVICES = ("laptop", "lost phone", "tablet")
 
 def measure(lab: Laboratory) -> Result:
     """End the second of three devices, in every way."""
-    kept = {}
-    for way in lab.ways.values():
-        person = way.register()
-        kept[way.key] = {device: way.log_in(person, device=device) for device in DEVICES}
-        way.end_other(kept[way.key]["laptop"], device="lost phone")
+    kept = lab.in_each_way(_kept)
     time.sleep(1.0)
-    measured = {}
-    for way in lab.ways.values():
-        let_in = {
+
+    def let_in(way: Way) -> dict[str, list[float]]:
+        return {
             device: [100.0 * (way.use(credential, server).status == 200) for server in way.servers]
             for device, credential in kept[way.key].items()
         }
-        measured[f"{way.key}: ended"] = Measured.of("% let in", let_in["lost phone"])
-        measured[f"{way.key}: others"] = Measured.of("% let in", let_in["laptop"] + let_in["tablet"])
+
+    measured = {}
+    for key, each in lab.in_each_way(let_in).items():
+        measured[f"{key}: ended"] = Measured.of("% let in", each["lost phone"])
+        measured[f"{key}: others"] = Measured.of("% let in", each["laptop"] + each["tablet"])
     return Result(NAME, CLAIM, PROCEDURE, measured)
+
+
+def _kept(way: Way) -> dict[str, Credential]:
+    """Return what each of one person's devices keeps, the second of which was logged out from the first just now."""
+    person = way.register()
+    kept = {device: way.log_in(person, device=device) for device in DEVICES}
+    way.end_other(kept["laptop"], device="lost phone")
+    return kept

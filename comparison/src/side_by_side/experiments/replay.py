@@ -4,6 +4,7 @@ import time
 
 from side_by_side.laboratory import Laboratory
 from side_by_side.result import Measured, Result
+from side_by_side.ways import Credential, Way
 
 NAME = "replay after logout"
 CLAIM = "A saved session id is worthless after log-out; a saved plain JWT works on; a followed one does not."
@@ -15,18 +16,22 @@ WAIT = 1.0
 
 def measure(lab: Laboratory) -> Result:
     """Replay what was saved, in every way."""
-    saved = {}
-    for way in lab.ways.values():
-        person = way.register()
-        saved[way.key] = way.log_in(person)
-        way.use(saved[way.key])
-        way.log_out(saved[way.key])
+    saved = lab.in_each_way(_saved)
     time.sleep(WAIT)
-    measured = {}
-    for way in lab.ways.values():
+
+    def let_in(way: Way) -> Measured:
         accepted = [
             100 * sum(way.use(saved[way.key], server).status == 200 for _ in range(USES)) / USES
             for server in way.servers
         ]
-        measured[way.key] = Measured.of("% let in", accepted)
-    return Result(NAME, CLAIM, PROCEDURE, measured)
+        return Measured.of("% let in", accepted)
+
+    return Result(NAME, CLAIM, PROCEDURE, lab.in_each_way(let_in))
+
+
+def _saved(way: Way) -> Credential:
+    """Return a credential that was good until its owner logged out just now."""
+    credential = way.log_in(way.register())
+    way.use(credential)
+    way.log_out(credential)
+    return credential

@@ -2,7 +2,7 @@
 
 from side_by_side.laboratory import Laboratory
 from side_by_side.result import Measured, Result
-from side_by_side.ways import Server
+from side_by_side.ways import Server, Way
 
 NAME = "second server"
 CLAIM = "Sessions need a store that all servers share; a JWT is good wherever the issuer's public keys are."
@@ -24,14 +24,16 @@ def measure(lab: Laboratory) -> Result:
         "jwt-followed": list(lab.ways["jwt-followed"].servers[1:]),
         "jwt-cookie": list(lab.ways["jwt-cookie"].servers[1:]),
     }
-    measured = {}
-    for key, servers in others.items():
-        if key in lab.ways:
-            way = lab.ways[key]
-            person = way.register()
-            credentials = [way.log_in(person) for _ in range(LOGINS)]
-            accepted = [
-                100 * sum(way.use(each, server).status == 200 for each in credentials) / LOGINS for server in servers
-            ]
-            measured[key] = Measured.of("% let in", accepted)
+
+    def let_in(way: Way) -> list[float]:
+        if way.key not in others:
+            return []
+        person = way.register()
+        credentials = [way.log_in(person) for _ in range(LOGINS)]
+        return [
+            100 * sum(way.use(each, server).status == 200 for each in credentials) / LOGINS
+            for server in others[way.key]
+        ]
+
+    measured = {key: Measured.of("% let in", each) for key, each in lab.in_each_way(let_in).items() if each}
     return Result(NAME, CLAIM, PROCEDURE, measured)
