@@ -134,7 +134,7 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
             },
         )
         directory = held.enter_context(DataDirectory(data / "twins"))
-        twins, ports = _twins(directory, inherited, store, store_wire)
+        twins, ports = _twins(directory, inherited, store, store_wire, quick=quick)
         held.callback(_end_all, twins)
         for twin in twins.values():
             twin.start()
@@ -148,15 +148,14 @@ def laboratory(root: Path, *, quick: bool) -> Iterator[Laboratory]:
 
 
 def _twins(
-    directory: DataDirectory, inherited: Mapping[str, str], store: StoreServer | None, wire: Relay
+    directory: DataDirectory, inherited: Mapping[str, str], store: StoreServer | None, wire: Relay, *, quick: bool
 ) -> tuple[dict[str, ServiceProcess], dict[str, int]]:
     """Return the twins, not started, and their ports. Those that share a store share a database as well."""
     if directory.lock is None:
         raise Failure("The twins' directory is not locked.")
-    kinds: dict[str, tuple[str, str, str | None]] = {
-        "twin-memory": ("memory", "memory", None),
-        "twin-sqlite": ("sqlite", "sqlite", None),
-    }
+    kinds: dict[str, tuple[str, str, str | None]] = {"twin-memory": ("memory", "memory", None)}
+    if store is None or not quick:  # at a first look, one store besides the memory is enough
+        kinds["twin-sqlite"] = ("sqlite", "sqlite", None)
     if store is not None:
         kinds |= {
             "twin-valkey": ("valkey", "valkey", store.url),
@@ -186,7 +185,9 @@ def _ways(ports: Mapping[str, int]) -> dict[str, Way]:
     def of_session(key: str, *servers: str) -> Way:
         return Way(key, "session", ports[servers[0]], tuple(map(profile, servers)), cookie_of)
 
-    ways = [of_session("session-memory", "twin-memory"), of_session("session-sqlite", "twin-sqlite")]
+    ways = [of_session("session-memory", "twin-memory")]
+    if "twin-sqlite" in ports:
+        ways.append(of_session("session-sqlite", "twin-sqlite"))
     if "twin-valkey" in ports:
         ways.append(of_session("session-valkey", "twin-valkey", "twin-valkey-2"))
     orders = Server("orders", ports["orders"], "/api/orders")

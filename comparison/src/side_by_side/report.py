@@ -23,7 +23,7 @@ th { background: #f3f3f3 } td.number { text-align: right; white-space: nowrap }
 .verdict { font-weight: 600 } .so { color: #2e8b57 } .not { color: #c0392b } .simple { color: #b9770e }
 figure { margin: 1rem 0 } figcaption, .small { color: #555; font-size: .9rem } svg { max-width: 100%; height: auto }
 """
-_QUICK = " A quick run: fewer rounds, less load, and fewer ways under it."
+_QUICK = " A quick run: fewer rounds, less load and fewer ways under it, no sessions in SQLite where there is Valkey."
 _CLASSES = {"as it says": "so", "not so": "not", "not that simple": "simple"}
 
 

@@ -44,7 +44,8 @@ async def _measure(lab: Laboratory) -> Result:
     found: dict[str, tuple[list[float], list[float]]] = {}
     stores: dict[str, SessionStore] = {"session-memory": MemoryStore()}
     database = Database(f"sqlite+aiosqlite:///{Path(lab.data) / 'twins' / 'sqlite.db'}")
-    stores["session-sqlite"] = DatabaseStore(database)
+    if "session-sqlite" in lab.ways:
+        stores["session-sqlite"] = DatabaseStore(database)
     if lab.store is not None:
         stores["session-valkey"] = ValkeyStore(lab.store.url, now=time.time)
     try:

@@ -2,7 +2,7 @@
 
 from side_by_side.laboratory import Laboratory
 from side_by_side.result import Measured, Result
-from side_by_side.ways import Server, Way
+from side_by_side.ways import Way
 
 NAME = "second server"
 CLAIM = "Sessions need a store that all servers share; a JWT is good wherever the issuer's public keys are."
@@ -17,9 +17,10 @@ LOGINS = 3
 
 def measure(lab: Laboratory) -> Result:
     """Count who is let in elsewhere."""
+    other = lab.way("session-valkey", "session-sqlite").servers[-1]
     others = {
-        "session-memory": [Server("twin-sqlite", lab.ports["twin-sqlite"], "/api/profile")],
-        "session-valkey": [Server("twin-valkey-2", lab.ports["twin-valkey-2"], "/api/profile")],
+        "session-memory": [other],
+        "session-valkey": [other],
         "jwt-plain": list(lab.ways["jwt-followed"].servers),
         "jwt-followed": list(lab.ways["jwt-followed"].servers[1:]),
         "jwt-cookie": list(lab.ways["jwt-cookie"].servers[1:]),

@@ -15,7 +15,7 @@ from session_twin.stores.memory import MemoryStore
 from session_twin.stores.valkey import ValkeyStore
 from side_by_side.laboratory import Laboratory
 from side_by_side.result import Measured, Result
-from side_by_side.ways import Way
+from side_by_side.ways import Credential, Way
 from token_verification.revocation_set import RevocationSet
 
 NAME = "stored state"
@@ -29,36 +29,33 @@ PROCEDURE = (
     "allocations; in Valkey by its used_memory; in SQLite by the size of a compacted copy. Growth is measured for "
     "some numbers of users, and beyond them continued by a straight line, which is simulation."
 )
-REACH = 100_000
-"""Users up to whom growth is continued."""
+SIZES, REACH = (1000, 2000, 5000), 100_000
+"""Numbers of users for whom growth is measured, and up to whom it is continued."""
 
 
 def measure(lab: Laboratory) -> Result:
     """Measure bytes per login at servers and clients."""
-    logins, sizes = (6, (500, 1000)) if lab.quick else (20, (1000, 2000, 5000))
+    logins, sizes = (6, (500, 1000)) if lab.quick else (20, SIZES)
     measured: dict[str, Measured] = {}
     growth: dict[str, list[tuple[int, float]]] = {"session-memory": [(size, _in_memory(size)) for size in sizes]}
     if lab.store is not None:
         growth["session-valkey"] = _in_valkey(lab.store.url, sizes)
-    growth["jwt-ended"] = [(size, _ended(size)) for size in sizes]
+    growth["jwt-ended"] = [(size, _ended(size)) for size in SIZES]
     for name, points in growth.items():
         measured[f"{name}: server"] = Measured.of("B", [total / size for size, total in points])
-    sqlite, auth = lab.ways["session-sqlite"], lab.ways["jwt-followed"]
     at_auth, at_profile = lab.stack.data.database("auth"), lab.stack.data.database("profile")
-    at_twin = lab.data / "twins" / "sqlite.db"
-    (of_sessions,) = _per_login(lab, sqlite, (at_twin,), logins)
-    of_auth, of_profile = _per_login(lab, auth, (at_auth, at_profile), logins)
-    measured["session-sqlite: server"] = Measured.of("B", [of_sessions])
+    if "session-sqlite" in lab.ways:
+        (of_sessions,) = _per_login(lab, lab.ways["session-sqlite"], (lab.data / "twins" / "sqlite.db",), logins)
+        measured["session-sqlite: server"] = Measured.of("B", [of_sessions])
+        growth["session-sqlite"] = [(0, 0.0), (logins, of_sessions * logins)]
+    of_auth, of_profile = _per_login(lab, lab.ways["jwt-followed"], (at_auth, at_profile), logins)
     measured["jwt: auth"] = Measured.of("B", [of_auth])
     measured["jwt: server"] = Measured.of("B", [of_profile])
-    growth["session-sqlite"] = [(0, 0.0), (logins, of_sessions * logins)]
     growth["jwt: auth"] = [(0, 0.0), (logins, of_auth * logins)]
-    for way in lab.ways.values():
-        person = way.register()
-        kept = [way.log_in(person) for _ in range(2)]
-        measured[f"{way.key}: client"] = Measured.of("B", [len(each.value) for each in kept])
+    for key, kept in lab.in_each_way(_kept).items():
+        measured[f"{key}: client"] = Measured.of("B", [len(each.value) for each in kept])
         if any(each.renewal for each in kept):
-            measured[f"{way.key}: client, to renew"] = Measured.of("B", [len(each.renewal) for each in kept])
+            measured[f"{key}: client, to renew"] = Measured.of("B", [len(each.renewal) for each in kept])
     lines = {name: _line(points) for name, points in growth.items()}
     facts = {
         "growth": {name: [list(point) for point in points] for name, points in growth.items()},
@@ -68,6 +65,12 @@ def measure(lab: Laboratory) -> Result:
         },
     }
     return Result(NAME, CLAIM, PROCEDURE, measured, facts)
+
+
+def _kept(way: Way) -> list[Credential]:
+    """Return what a client keeps after each of two logins."""
+    person = way.register()
+    return [way.log_in(person) for _ in range(2)]
 
 
 def _per_login(lab: Laboratory, way: Way, databases: Sequence[Path], logins: int) -> list[float]:
