@@ -5,7 +5,7 @@ BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli playground comparison
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway signet-comparison:comparison
 
-.PHONY: help up demo test check lint bench compare system lock clean
+.PHONY: help up demo test check lint bench compare system containers processes lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ demo: .venv/.ready ## Start a fresh system and let it tell its story with real r
 
 test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
 	@$(BIN)/pytest -n 2 --dist worksteal libs services gateway cli comparison benchmarks
-	@$(BIN)/pytest tests
+	@$(MAKE) --no-print-directory system
 
 check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it
 	@$(BIN)/pytest libs/token_verification --cov=token_verification --cov-fail-under=100
@@ -38,8 +38,15 @@ compare: .venv/.ready ## Measure sessions and JWTs side by side, and write compa
 	@$(if $(QUICK),,$(BIN)/python -m side_by_side.choosing)
 	@$(if $(QUICK),,$(BIN)/python -m side_by_side.playground_table)
 
+# Each test is in one of the two halves, which run at once: containers that start and stop leave the processors idle.
 system: .venv/.ready ## Run only the tests of the running system
-	@$(BIN)/pytest tests
+	@$(MAKE) --no-print-directory --jobs=2 containers processes
+
+containers: .venv/.ready
+	@$(BIN)/pytest tests -k "compose or postgres"
+
+processes: .venv/.ready
+	@$(BIN)/pytest tests -k "not (compose or postgres)"
 
 lock: .venv/.ready ## Resolve all dependencies anew and write the hashed locks
 	$(BIN)/uv lock --upgrade

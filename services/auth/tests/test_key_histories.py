@@ -104,7 +104,7 @@ async def live(url: str, folder: Path, steps: list[tuple[str, float]]) -> None:
         KeyEncryptionKey.read(kek)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_no_history_breaks_what_verifiers_rely_on(steps: list[tuple[str, float]]) -> None:
     """One key signs and one stands ready; none signs too early or goes too soon; none that was compromised returns."""

@@ -67,7 +67,7 @@ class Model:
 @given(st.lists(STEPS, max_size=25))
 @example([("use", 0), ("use", 0), ("use", 2), ("wait", 10.5), ("use", 2), ("use", 0)])
 @example([("use", 0), ("log out", 1), ("use", 1), ("use", 0)])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_every_use_leads_where_the_model_says(steps: list[Step]) -> None:
     """Token by token: the same successor, the same refusals, the same end, and on the log exactly what has ended."""
     with tempfile.TemporaryDirectory() as folder:

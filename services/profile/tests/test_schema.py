@@ -49,7 +49,7 @@ document.config.update(base_url="http://localhost")
 
 
 @document.parametrize()
-@hypothesis.settings(max_examples=40, deadline=None, derandomize=True)
+@hypothesis.settings(max_examples=20, deadline=None, derandomize=True)
 def test_made_up_requests_get_documented_answers(case: schemathesis.Case) -> None:  # type: ignore[type-arg]
     """No 5xx, and no status, media type or body that the document does not name."""
     token = ISSUER.token(scope="profile:read profile:write profiles:read")
