@@ -115,6 +115,7 @@ def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     if request.param in {"compose", "postgres"}:
         composed = request.getfixturevalue("composed_system" if request.param == "compose" else "overlaid_system")
         yield composed
+        composed.compose("stop")  # the next stack is tested beside them
         composed.close()
     else:
         with EmbeddedSystem(tmp_path_factory.mktemp("data"), workers=2) as embedded:
