@@ -43,10 +43,10 @@ system: .venv/.ready ## Run only the tests of the running system
 	@$(MAKE) --no-print-directory --jobs=2 containers processes
 
 containers: .venv/.ready
-	@$(BIN)/pytest tests -k "compose or postgres"
+	@$(BIN)/pytest tests -k "compose or postgres or overlay"
 
 processes: .venv/.ready
-	@$(BIN)/pytest tests -k "not (compose or postgres)"
+	@$(BIN)/pytest tests -k "not (compose or postgres or overlay)"
 
 lock: .venv/.ready ## Resolve all dependencies anew and write the hashed locks
 	$(BIN)/uv lock --upgrade

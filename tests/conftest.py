@@ -61,7 +61,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("stack")
     for name, all_kinds in KINDS.items():
         if name in metafunc.fixturenames:
-            kinds = marker.args if marker else all_kinds
+            kinds = [kind for kind in all_kinds if not marker or kind in marker.args]
             stacks: list[object] = [kind for kind in kinds if not lacks[kind]]
             if not stacks:
                 stacks = [pytest.param(kind, marks=pytest.mark.skip(reason=f"{kind}: {lacks[kind]}")) for kind in kinds]

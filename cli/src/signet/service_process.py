@@ -15,14 +15,20 @@ STOP_SECONDS = 15.0
 
 
 class ServiceProcess:
-    """A module that runs as a process, or does not, and can be started again. Its output goes to `log`."""
+    """A module that runs as a process, or does not, and can be started again. Its output goes to `log`.
 
-    def __init__(self, name: str, *, module: str, environment: Mapping[str, str], log: Path, lock: int) -> None:
+    `niceness`: by how much it is nicer than this process.
+    """
+
+    def __init__(
+        self, name: str, *, module: str, environment: Mapping[str, str], log: Path, lock: int, niceness: int = 0
+    ) -> None:
         self.name = name
         self._module = module
         self._environment = environment
         self._log = log
         self._lock = lock
+        self._niceness = niceness
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,6 +62,8 @@ class ServiceProcess:
                 # Linux shares its cores between sessions first, and niceness would be heeded within one alone.
                 process_group=0,
             )
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, self._process.pid, min(19, own + self._niceness))
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, if there is anyone to send it to."""

@@ -20,6 +20,9 @@ from signet.signals import undisturbed
 START_SECONDS = 60.0
 """How long processes may take until they are ready: generous, for a laptop that is busy with other things."""
 
+_NICENESS = {"auth": 5}
+"""By how much a service gives way where there are too few cores for all: whoever verifies by themselves comes first."""
+
 
 class StartFailedError(Failure):
     """A process ended while it started, or did not become ready in time."""
@@ -162,6 +165,7 @@ class EmbeddedStack:
                 | dict(self._more_environment.get(name, {})),
                 log=self.data.log(name),
                 lock=self.data.lock,
+                niceness=_NICENESS.get(service, 0),
             )
 
     def _end_all(self) -> None:

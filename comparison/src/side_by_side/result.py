@@ -71,7 +71,10 @@ class Result:
 
 
 Waiting = Callable[[], Result]
-"""An experiment of which no figure can be disturbed any more: it waits for its end, and returns its result then."""
+"""What is left of an experiment that only waits: called, it does so, and returns the result.
+
+Until then no process may be ended.
+"""
 
 
 def compared(one: Measured, other: Measured) -> Literal["more", "less", "the same"]:

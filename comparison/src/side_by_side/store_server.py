@@ -78,7 +78,7 @@ def _process() -> Iterator[StoreServer]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # the terminal's Ctrl-C is for whoever measures
+            process_group=0,  # the terminal's Ctrl-C is for whoever measures; a session would get a core before others
         )
         try:
             yield StoreServer(_version(program), port, running.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -22,7 +23,7 @@ from token_verification import AccessTokenVerifier, InvalidToken, StaticKeySet
 from token_verification.testing import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     import httpx
     from services.auth.tests.conftest import Auth, Start
@@ -183,6 +184,27 @@ async def test_nothing_is_hashed_for_somebody_who_has_waited_too_long(waited: fl
     assert hashed == done
     assert (outcome is None) == bool(done)
     assert done or isinstance(outcome, Overloaded)
+    passwords.close()
+
+
+async def test_whoever_would_wait_too_long_finds_no_place() -> None:
+    """Once it is known how long a hash takes here, nobody is let into a queue in which they would not be served."""
+    clock = FakeClock()
+    passwords = Passwords(threads=1, queue=100, clock=clock)
+
+    def take_a_while() -> None:
+        clock.now += LONGEST_WAIT / 3
+
+    with contextlib.ExitStack() as places:
+        for _ in range(10):
+            places.enter_context(passwords.place())  # nothing is known yet
+    for _ in range(50):
+        await passwords.run(take_a_while)
+    with contextlib.ExitStack() as places:
+        for _ in range(4):  # the last of them has to wait for three others, and just not too long
+            places.enter_context(passwords.place())
+        with pytest.raises(Overloaded):
+            places.enter_context(passwords.place())
     passwords.close()
 
 
@@ -358,23 +380,41 @@ async def test_a_full_queue_is_overload_and_costs_nobody_an_attempt(start: Start
         assert (await auth.log_in()).status_code == 200  # the fourth attempt, and the places are free again
 
 
-async def test_whoever_finds_no_place_is_told_so_before_anything_is_read(start: Start) -> None:
-    """While all places are taken a body is not looked at; once one is free, it is. Both are counted by their route."""
+async def test_whoever_finds_no_place_is_told_so_before_anything_is_read(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While all places are taken a body is not looked at; once one is free, it is. Both are counted by their route.
+
+    The log has one line a second about those who were refused, and how many they were.
+    """
     async with start(hashing_queue=0) as auth:
         await auth.register()
         both = threading.Barrier(2, timeout=10)
         auth.hasher.meanwhile = lambda: both.wait() + both.wait()
         login = asyncio.create_task(auth.log_in())
         await asyncio.to_thread(both.wait)  # its password is being verified,
+        read = []
+
+        async def body() -> AsyncIterator[bytes]:
+            read.append("something")
+            yield b"no JSON at all"
+
         for path in ("/login", "/register"):
-            refused = await auth.client.post(path, content=b"no JSON at all")
+            refused = await auth.client.post(path, content=body())
             assert (refused.status_code, refused.json()["reason"]) == (503, "overloaded")
+            assert refused.headers["retry-after"] == "1"
+        assert read == []
+        auth.clock.now += 1
+        await auth.client.post("/login", content=b"no JSON at all")
         assert (await auth.client.post("/refresh", content=b"no JSON at all")).status_code == 415
         await asyncio.to_thread(both.wait)  # and now goes on to be
         assert (await login).status_code == 200
         assert (await auth.client.post("/login", content=b"no JSON at all")).status_code == 415
         counted = (await auth.client.get("/metrics")).text
-        assert 'method="POST",route="/login",status="503"} 1.0' in counted
+        assert 'method="POST",route="/login",status="503"} 2.0' in counted
+        assert 'method="POST",route="/register",status="503"} 1.0' in counted
+    said = [line for line in capsys.readouterr().out.splitlines() if "hashing_queue_full" in line]
+    assert [line.rpartition("refused=")[2].split()[0] for line in said] == ["1", "2"]
 
 
 async def test_a_registration_waits_in_the_same_queue(start: Start) -> None:

@@ -20,7 +20,7 @@ PROCEDURE = (
 )
 ASK_EVERY, SHARPNESS = 0.004, 1 / 300
 """Seconds between two questions, and the share of the time since the first that they may grow to."""
-SOON = 0.5
+SOON = 2.0
 """Seconds after which a server that has not refused is taken to wait for the token's end."""
 GRACE = 10.0
 """Seconds beyond the token's end after which a server that accepts it still is taken for broken."""

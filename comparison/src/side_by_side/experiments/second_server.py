@@ -8,7 +8,7 @@ NAME = "second server"
 CLAIM = "Sessions need a store that all servers share; a JWT is good wherever the issuer's public keys are."
 PROCEDURE = (
     "People log in once and go to every other server. For sessions in memory, that is a second server of the same "
-    "app with a store of its own; for those in Valkey, one with the same store; for JWTs, "
+    "app with another store; for those in Valkey, one with the same store; for JWTs, "
     "another process of profile and another service, orders, which share no store with it; for one in a cookie, orders "
     "behind the same gateway, since a browser sends a cookie to no other host."
 )

@@ -190,7 +190,7 @@ def create_app(
     take_json(app, forms={TOKEN_PATH, REVOCATION_PATH})
     protect(app, own_tokens, public=PUBLIC_ROUTES)
     serve_feed(app, feed, longest_wait=settings.feed_longest_wait)
-    refuse_when_full(app, passwords)
+    refuse_when_full(app, passwords, clock=clock)
     metrics = observe(
         app,
         readiness={"database": database.ready, "signing_keys": signing_keys.ready, "revocations": news.ready},

@@ -28,6 +28,10 @@ LONGEST_WAIT = 1.2
 """Seconds for which a request may wait for a hashing thread: whoever asked through the gateway is answered before that
 gives up, and no thread works for somebody who has left."""
 
+_REMEMBERED = 8
+"""How much of what is known of the time that a hash takes comes from earlier ones: 7 parts of 8. Before any, nobody is
+refused for it; and where several threads tell at once, one of them may not be heard."""
+
 _COMMON = common_passwords(shortest=SHORTEST)
 
 
@@ -90,17 +94,20 @@ class Passwords:
         self._hasher = hasher or argon2id()
         self._clock = clock
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing", initializer=_give_way)
+        self._threads = threads
         self._places = threads + queue
         self._taken = 0
+        self._pace = 0.0
 
     def refuse_when_full(self) -> None:
-        """Raise Overloaded when there is no place at the hashing threads."""
-        if self._taken >= self._places:
+        """Raise Overloaded when there is no place at the hashing threads, or none in time."""
+        wait = self._taken * self._pace / self._threads
+        if self._taken >= self._places or wait > LONGEST_WAIT:
             raise Overloaded
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """Hold one of the places at the hashing threads. Raises Overloaded when there is none."""
+        """Hold one of the places at the hashing threads. Raises Overloaded when there is none, or none in time."""
         self.refuse_when_full()
         self._taken += 1
         try:
@@ -116,9 +123,13 @@ class Passwords:
         asked = self._clock()
 
         def begin() -> _Result:
-            if self._clock() - asked > LONGEST_WAIT:
+            began = self._clock()
+            if began - asked > LONGEST_WAIT:
                 raise Overloaded
-            return work()
+            try:
+                return work()
+            finally:
+                self._pace += (self._clock() - began - self._pace) / _REMEMBERED
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, begin)
 
