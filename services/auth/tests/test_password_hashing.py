@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +67,6 @@ async def test_whoever_would_wait_too_long_finds_no_place() -> None:
             places.enter_context(passwords.place())
         with pytest.raises(Overloaded):
             places.enter_context(passwords.place())
-    passwords.close()
-
-
-async def test_hashing_stands_back_behind_everything_else() -> None:
-    """The threads that hash are nicer than the one that answers, where each has a niceness of its own: on Linux."""
-    passwords = Passwords(threads=1, queue=0)
-    nicer = await passwords.run(lambda: os.getpriority(os.PRIO_PROCESS, 0))
-    assert nicer == min(19, os.getpriority(os.PRIO_PROCESS, 0) + (10 if sys.platform == "linux" else 0))
     passwords.close()
 
 

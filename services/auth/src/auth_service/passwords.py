@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import functools
-import os
 import secrets
-import sys
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -93,7 +91,7 @@ class Passwords:
     ) -> None:
         self._hasher = hasher or argon2id()
         self._clock = clock
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing", initializer=_give_way)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._threads = threads
         self._places = threads + queue
         self._taken = 0
@@ -161,16 +159,6 @@ class Passwords:
     def close(self) -> None:
         """End the threads."""
         self._executor.shutdown(cancel_futures=True)
-
-
-def _give_way() -> None:
-    """Have this thread stand back behind whatever else wants a core, which then gets nine times as much of it.
-
-    A flood of logins is not to slow those who are logged in, and a busy machine is still to let people in. On Linux
-    each thread has a niceness of its own; elsewhere this would be the whole process's.
-    """
-    if sys.platform == "linux":
-        os.nice(10)
 
 
 def _normalised(password: str) -> str:
