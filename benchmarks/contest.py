@@ -40,7 +40,7 @@ class Effort:
     @classmethod
     def usual(cls, *, quick: bool) -> "Effort":
         """Return what gives steady ratios, or a first look."""
-        return cls(1, 1) if quick else cls(5, 3)
+        return cls(1, 1) if quick else cls(9, 2)
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,14 @@ class Results:
     lacking: dict[str, str] = field(default_factory=dict)
 
     def ratio(self, name: str, base: str) -> float | None:
-        """Return how many times the requests of another one somebody answers; None if either is lacking."""
+        """Return how many times the requests of another one somebody answers; None if either is lacking.
+
+        The median of the rounds' own ratios: within one round, the machine was the same for both.
+        """
         if name not in self.outcomes or base not in self.outcomes:
             return None
-        return self.outcomes[name].rate / self.outcomes[base].rate
+        rounds = zip(self.outcomes[name].loads, self.outcomes[base].loads, strict=True)
+        return statistics.median(load.rate / other.rate for load, other in rounds)
 
     def table(self, title: str, *, base: str) -> Table:
         """Lay it out, in ratios to one of them. Those that are lacking stand at the end, with the reason."""

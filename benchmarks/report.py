@@ -104,9 +104,9 @@ def _row(cells: Sequence[str]) -> str:
 
 _HOW = """\
 Absolute figures drift by a tenth and more from run to run; only ratios within one run count. Contestants are asked in
-turns, A B C A B C, so that the machine's moods are the same for all: figures are medians of the rounds, and the spread
-is the distance from the slowest to the fastest round. Whoever is measured has one core, the load (wrk, one thread, 32
-connections that are kept) the other. Before any time is taken, each has to give the same answer as all others, byte by
-byte, and to refuse forged, expired and foreign credentials. "CPU" is what a request costs all the processes of one of
-them: a busy machine moves it less than the rate.
+turns, A B C A B C, so that the machine's moods are the same for all: figures are medians of the rounds, ratios those of
+the rounds' own ratios, and the spread is the distance from the slowest to the fastest round. Whoever is measured has
+one core, the load (wrk, one thread, 32 connections that are kept) the other. Before any time is taken, each has to give
+the same answer as all others, byte by byte, and to refuse forged, expired and foreign credentials. "CPU" is what a
+request costs all the processes of one of them: a busy machine moves it less than the rate.
 """

@@ -48,9 +48,9 @@ def test_a_recorded_run_is_told_whole(tmp_path: Path) -> None:
     report.add("contest", "Signet beside others", findings, seconds=12)
     text = report.write(tmp_path).read_text("utf-8")
     assert "Measured on 2026-01-02 at 03:04 UTC on a machine." in text
-    assert "| Signet | 220 | 2.20 | 45 % | 4.0 | 200 | 50 |" in text
+    assert "| Signet | 220 | 2.22 | 45 % | 4.0 | 200 | 50 |" in text
     assert "| Traefik | not measured: its installation failed | - | - | - | - | - |" in text
-    assert re.search(r"requests, × Express +\| 2\.20 +\| at least 2 \(aim 4\): kept", text)
+    assert re.search(r"requests, × Express +\| 2\.22 +\| at least 2 \(aim 4\): kept", text)
     assert re.search(r"requests, × Traefik +\| not measured +\| at least 1 \(aim 2\): NOT KEPT", text)
     assert "| wrk | 4.1.0 |" in text
     assert not report.kept
