@@ -125,12 +125,12 @@ async def test_a_fault_does_not_end_the_schedule(
 
 
 async def test_processes_look_often_and_not_all_at_once(tmp_path: Path) -> None:
-    """Every half a second, and up to a fifth of that later by chance; after ten looks a key is made ahead."""
+    """Every half a second, and up to a fifth of that later by chance; after two looks a key is made ahead."""
     async with running(tmp_path, 2) as system:
         await system.rest()
-        assert sorted(system.clock.slept) == [0.5, 0.6, 5, 5]
+        assert sorted(system.clock.slept) == [0.5, 0.6, 1, 1]
         (maker,) = {each.maker for each in system.replicas}
         assert isinstance(maker, QuickMaker)
         made = maker.made
-        await system.go_on(5)
+        await system.go_on(1)
         assert maker.made == made + 1

@@ -15,7 +15,7 @@ from service_chassis.database import StorageUnavailable
 _log = structlog.get_logger()
 
 _SHARE_OF_JITTER: Final = 0.2
-_LOOKS_UNTIL_AHEAD: Final = 10
+_LOOKS_UNTIL_AHEAD: Final = 2
 
 
 class KeySchedule:
