@@ -5,7 +5,6 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 
-from gateway.lingering import MOST_JOINED, GatheredWrites
 from gateway.testing import OK, Client, Door, Street, get
 
 BUNDLE = "/docs/swagger-ui-bundle.js"
@@ -39,24 +38,6 @@ async def test_a_client_that_never_reads_is_cut(street: Street) -> None:
         while door.server.server_state.connections:  # noqa: ASYNC110 -- same reason
             await asyncio.sleep(0.01)
     assert not door.server.server_state.tasks
-
-
-async def test_a_page_is_not_copied_for_those_who_do_not_read_it() -> None:
-    """A small answer goes out in one piece; a large one is handed on as it is: one serves all who wait for it."""
-    written = []
-
-    class Transport(asyncio.Transport):
-        def write(self, data: bytes | bytearray | memoryview) -> None:
-            written.append(data)
-
-    page = bytes(MOST_JOINED)
-    writes = GatheredWrites(Transport())
-    for answer in (b"head", b"body"), (b"head", page):
-        for piece in answer:
-            writes.write(piece)
-        writes.flush()
-    assert written == [b"headbody", b"head", page]
-    assert written[2] is page
 
 
 async def test_a_client_that_reads_slowly_is_let_be(street: Street) -> None:

@@ -74,9 +74,9 @@ def create_app(
     )
     app.include_router(profile_service.endpoints.router)
     app.add_api_route("/api/orders", list_orders, dependencies=[requires_scope("orders:read")], response_model=Page)
+    take_json(app, media_types=profile_service.endpoints.MEDIA_TYPES)
     # As profile does it: what profile saves on this path, the twin must save as well.
     serve_directly(app, profile_service.endpoints.read_own_profile)
-    take_json(app, media_types=profile_service.endpoints.MEDIA_TYPES)
     check = SessionCheck(sessions)
     protect(app, MeasuredVerifier(check) if settings.server_timing else check, public=PUBLIC_ROUTES)
     app.add_middleware(IdFromCookie)

@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-MOST_JOINED = 64 * 1024
-"""Bytes of an answer that are copied to be sent in one piece. What is larger is sent as it is: a page that all
-connections share must not become one for each, for as long as its client takes to read it."""
+from service_chassis.gathered_writes import GatheringTransport
 
 
 class ReadingWatch:
@@ -36,35 +34,7 @@ class ReadingWatch:
             self._transport.abort()
 
 
-class GatheredWrites:
-    """Sends what is written within one turn of the event loop in one piece: an answer's head and body, above all."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Send this soon, behind what was written before."""
-        if not self._pieces:
-            self._loop.call_soon(self.flush)
-        self._pieces.append(data)
-
-    def flush(self) -> None:
-        """Send it now."""
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
-            if len(pieces) > 1 and sum(map(len, pieces)) <= MOST_JOINED:
-                pieces = [b"".join(pieces)]
-            for piece in pieces:
-                self._transport.write(piece)
-
-    def drop(self) -> None:
-        """Send it not at all."""
-        self._pieces = []
-
-
-class LingeringTransport(asyncio.Transport):
+class LingeringTransport(GatheringTransport):
     """A transport whose close lets the other side finish, but not for ever. [RFC 9112 section 9.6]
 
     Closing a socket that has unread bytes makes the kernel send a reset, and the reset can overtake the answer: a
@@ -74,23 +44,16 @@ class LingeringTransport(asyncio.Transport):
     """
 
     def __init__(self, inner: asyncio.Transport, *, mid_body: Callable[[], bool], linger: float, unread: float) -> None:
-        super().__init__()
-        self._inner = inner
+        super().__init__(inner)
         self._mid_body = mid_body
         self._linger = linger
         self._reading = ReadingWatch(inner, unread)
-        self._gathered = GatheredWrites(inner)
         self._closing = False
         self._timer: asyncio.TimerHandle | None = None
-        # The hot path has the real methods, without a frame of ours in between.
-        self.write = self._gathered.write  # type: ignore[method-assign,assignment]
-        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
-        self.pause_reading = inner.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = inner.resume_reading  # type: ignore[method-assign]
 
     def is_closing(self) -> bool:
         """Nothing that is written from now on arrives."""
-        return self._closing or self._inner.is_closing()
+        return self._closing or super().is_closing()
 
     def close(self) -> None:
         """Close after what was written has gone out."""
@@ -105,7 +68,7 @@ class LingeringTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        self._gathered.flush()
+        self.flush()
         self._inner.resume_reading()
         if self._inner.can_write_eof():
             self._inner.write_eof()
@@ -114,8 +77,7 @@ class LingeringTransport(asyncio.Transport):
     def abort(self) -> None:
         """Close at once, losing what was written and not yet sent."""
         self._closing = True
-        self._gathered.drop()
-        self._inner.abort()
+        super().abort()
 
     def watch_reading(self, *, much_is_unread: bool) -> None:
         """Mind whether the client reads, as long as much of what was written for it is unread."""
@@ -127,13 +89,13 @@ class LingeringTransport(asyncio.Transport):
     def forget(self) -> None:
         """Stop the clocks: the connection is gone."""
         self._reading.stop()
-        self._gathered.drop()
+        self.drop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _close_now(self) -> None:
-        self._gathered.flush()
+        self.flush()
         unsent = self._inner.get_write_buffer_size()
         self._inner.close()
         if unsent:

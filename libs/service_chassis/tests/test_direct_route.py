@@ -1,5 +1,6 @@
 """An endpoint that is served directly answers as it would through FastAPI."""
 
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
 import httpx
@@ -45,17 +46,24 @@ def application(*, directly: bool) -> FastAPI:
     app = FastAPI()
     app.get("/parcel", dependencies=READ)(read_parcel)
     app.delete("/parcel", dependencies=READ)(change_parcel)
+    take_json(app)
     if directly:
         serve_directly(app, read_parcel)
-    take_json(app)
     protect(app, AccessTokenVerifier(issuer=ISSUER.issuer, audience=ISSUER.audience, key_set=ISSUER.key_set), public=())
     observe(app, readiness={})
     return app
 
 
-async def seen(app: FastAPI, method: str, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+async def seen(
+    app: FastAPI,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    body: bytes | AsyncIterator[bytes] | None = None,
+) -> tuple[int, bytes, dict[str, str]]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chassis") as client:
-        answer = await client.request(method, path, headers={"X-Request-Id": "one", **headers})
+        answer = await client.request(method, path, headers={"X-Request-Id": "one", **(headers or {})}, content=body)
     return answer.status_code, answer.content, dict(answer.headers)
 
 
@@ -64,6 +72,7 @@ async def seen(app: FastAPI, method: str, path: str, **headers: str) -> tuple[in
     [
         ("GET", "/parcel", "read", {}, 200),
         ("GET", "/parcel?q=1", "read", {}, 200),
+        ("GET", "/parcel?q=1&q=2", "read", {}, 422),
         ("HEAD", "/parcel", "read", {}, 200),
         ("GET", "/parcel", "read", {"X-Fail": "yes"}, 410),
         ("GET", "/parcel", "write", {}, 403),
@@ -77,9 +86,23 @@ async def test_it_answers_as_through_the_framework(
 ) -> None:
     """Status, body and headers are the same, refusals' and those of the path's other methods too."""
     headers = headers | {"Authorization": f"Bearer {ISSUER.token(scope=scope)}"}
-    direct, usual = [await seen(application(directly=directly), method, path, **headers) for directly in (True, False)]
+    direct, usual = [await seen(application(directly=directly), method, path, headers) for directly in (True, False)]
     assert direct == usual
     assert direct[0] == status
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_body_is_looked_at_as_on_any_other_way(*, announced: bool) -> None:
+    """Whether its length is announced or not: what is no JSON is refused, where a body has no meaning too."""
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield b"<parcel/>"
+
+    headers = {"Authorization": f"Bearer {ISSUER.token(scope='read')}", "Content-Type": "text/xml"}
+    for directly in (True, False):
+        body = b"<parcel/>" if announced else in_pieces()
+        status, _, _ = await seen(application(directly=directly), "GET", "/parcel", headers, body=body)
+        assert status == 415
 
 
 async def test_it_is_protected_counted_and_documented_as_any_other() -> None:
@@ -119,5 +142,5 @@ async def test_what_stands_around_the_route_counts() -> None:
     scopes = ["app", "inclusion", "router", "read"]
     for missing in (None, *scopes):
         token = ISSUER.token(scope=" ".join(scope for scope in scopes if scope != missing))
-        status, _, _ = await seen(app, "GET", "/all/parcel", Authorization=f"Bearer {token}")
+        status, _, _ = await seen(app, "GET", "/all/parcel", {"Authorization": f"Bearer {token}"})
         assert status == (403 if missing else 200)

@@ -1,4 +1,4 @@
-"""The route that is asked most, answered without what FastAPI does for routes that need it."""
+"""The route that is asked most, answered without what the framework does for requests that need it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, get_args
@@ -7,57 +7,72 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from token_verification import AccessToken
 from token_verification.fastapi import Caller, caller_of
 
 _GIVES_CALLER: Final = get_args(Caller)[1].dependency
+_ANNOUNCE_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 Endpoint = Callable[[AccessToken, Request], Awaitable[Response]]
 
 
 def serve_directly(app: FastAPI, endpoint: Endpoint) -> None:
-    """Let an endpoint of the application be called without the search for its route and for what it depends on.
+    """Let plain requests for an endpoint reach it through no other layers than those that are added later.
 
-    It takes the caller and the request and nothing else, returns a whole Response, and answers GET on a path without
-    parameters, behind nothing but `requires_scope`. FastAPI's own route stays: it is what is documented, and what
-    refuses other methods. Call it once the routes are there. ValueError for an endpoint that is not of this kind.
+    It takes the caller and the request and nothing else, returns a whole Response, refuses by no other exception than
+    Problem, and answers GET on a path without parameters, behind nothing but `requires_scope`. Call it once the routes
+    are there, after `take_json` and right before `protect`. A request is plain if it has no query and no body, and its
+    caller the scopes: whatever else comes goes the usual way and is refused there. FastAPI's route stays as it is, and
+    is what is documented. ValueError for an endpoint that is not of this kind.
     """
     of_endpoint = [each for each in iter_route_contexts(app.routes) if getattr(each, "endpoint", None) is endpoint]
     if len(of_endpoint) != 1 or not isinstance(of_endpoint[0].original_route, APIRoute):
         raise ValueError(f"{endpoint} is not the endpoint of one route")
-    app.router.routes.insert(0, _DirectRoute(of_endpoint[0], endpoint))
+    # The route as it is within the application: with the path and the dependencies of all routers around it.
+    route = of_endpoint[0]
+    app.add_middleware(_Direct, route=route, scopes=_needed_scopes(route), endpoint=endpoint)
 
 
-class _DirectRoute(Route):
-    """Stands before all other routes, and inside of everything that stands around them."""
+def _needed_scopes(route: RouteContext) -> frozenset[str]:
+    takes = route.dependant
+    parameters = [
+        *takes.path_params, *takes.query_params, *takes.header_params, *takes.cookie_params, *takes.body_params,
+    ]  # fmt: skip
+    scopes = [getattr(each, "scopes", None) for each in route.dependencies]
+    requirements = [each.dependency for each in route.dependencies]
+    its_own = [each.call for each in takes.dependencies if each.call not in requirements]
+    if route.methods != {"GET"} or parameters or not all(scopes) or its_own != [_GIVES_CALLER]:
+        raise ValueError(f"{route.path} needs more than its caller and the request")
+    return frozenset(scope for each in scopes for scope in each or ())
 
-    def __init__(self, route: RouteContext, endpoint: Endpoint) -> None:
-        # The route as it is within the application: with the path and the dependencies of all routers around it.
-        super().__init__(route.path or "", endpoint, methods=["GET"], include_in_schema=False)
-        takes = route.dependant
-        parameters = [
-            *takes.path_params, *takes.query_params, *takes.header_params, *takes.cookie_params, *takes.body_params,
-        ]  # fmt: skip
-        self._requirements = [each.dependency for each in route.dependencies if each.dependency is not None]
-        scopes_alone = all(getattr(each, "scopes", None) for each in route.dependencies)
-        its_own = [each.call for each in takes.dependencies if each.call not in self._requirements]
-        if route.methods != {"GET"} or parameters or not scopes_alone or its_own != [_GIVES_CALLER]:
-            raise ValueError(f"{route.path} needs more than its caller and the request")
-        self._answer = endpoint
-        self._child_scope = {"endpoint": endpoint, "route": self}
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        is_plain = scope["type"] == "http" and not scope.get("root_path")
-        if is_plain and scope["path"] == self.path and scope["method"] == "GET":
-            return Match.FULL, self._child_scope
-        return Match.NONE, {}
+class _Direct:
+    """ASGI middleware: answers the plain requests for one route, and passes all others on."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = caller_of(scope)
-        for has_scope in self._requirements:
-            await has_scope(caller)
-        response = await self._answer(caller, Request(scope, receive))
+    def __init__(self, app: ASGIApp, *, route: RouteContext, scopes: frozenset[str], endpoint: Endpoint) -> None:
+        self._app = app
+        self._route = route
+        self._path = route.path
+        self._scopes = scopes
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_plain(scope) or not caller_of(scope).scope.issuperset(self._scopes):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = self._route
+        response = await self._endpoint(caller_of(scope), Request(scope, receive))
         await response(scope, receive, send)
+
+    def _is_plain(self, scope: Scope) -> bool:
+        return (
+            scope["type"] == "http"
+            and scope["path"] == self._path
+            and scope["method"] == "GET"
+            and not scope["query_string"]
+            and not scope.get("root_path")
+            # A request that announces no body has none. [RFC 9112 section 6.3]
+            and not any(name in _ANNOUNCE_A_BODY for name, _ in scope["headers"])
+        )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from service_chassis.gathered_writes import GatheringProtocol
+
 IDLE_SECONDS = 75
 """How long a connection may stand idle. Longer than a client's pool keeps one, so that it is never the server who hangs
 up on a connection that a client is about to use."""
@@ -90,7 +92,7 @@ def server(
     """
     config = uvicorn.Config(
         app,
-        http=http or "httptools",
+        http=http or GatheringProtocol,
         loop="uvloop",
         ws="none",
         lifespan="on" if lifespan else "off",

@@ -53,8 +53,8 @@ def create_app(
     )
     app.state.profiles = Profiles(database)
     app.include_router(endpoints.router)
-    serve_directly(app, endpoints.read_own_profile)
     take_json(app, media_types=endpoints.MEDIA_TYPES)
+    serve_directly(app, endpoints.read_own_profile)
     resource_server.protect(app, public=PUBLIC_ROUTES)
     resource_server.observe(app, name="profile", readiness={"database": database.ready})
     return app

@@ -1,0 +1,92 @@
+"""What is written within one turn goes out in one piece."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+from starlette.responses import Response
+
+from service_chassis.gathered_writes import MOST_JOINED, GatheringTransport
+from service_chassis.server import bind, server
+
+
+class Transport(asyncio.Transport):
+    """One that keeps what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes | bytearray | memoryview] = []
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    abort = close
+
+
+@pytest.fixture
+async def inner() -> Transport:
+    return Transport()
+
+
+@pytest.fixture
+async def transport(inner: Transport) -> GatheringTransport:
+    return GatheringTransport(inner)
+
+
+async def test_an_answer_is_sent_once() -> None:
+    """Its head and its body come in one segment, on every request of a connection."""
+    listener = bind("127.0.0.1", 0)
+    serving = server(Response(b"a body"), lifespan=False)
+    running = asyncio.create_task(serving.serve(sockets=[listener]))
+    while not serving.started:  # noqa: ASYNC110 -- to be told, `serving` would change the collector of all tests
+        await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    with socket.create_connection(listener.getsockname()) as client:
+        client.settimeout(0)
+        for _ in range(20):
+            await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert (await loop.sock_recv(client, 4096)).endswith(b"\r\n\r\na body")
+    serving.should_exit = True
+    await running
+
+
+async def test_a_page_is_not_copied_for_those_who_do_not_read_it(
+    inner: Transport, transport: GatheringTransport
+) -> None:
+    """A small answer goes out in one piece; a large one is handed on as it is: one serves all who wait for it."""
+    page = bytes(MOST_JOINED)
+    for answer in (b"head", b"body"), (b"head", page):
+        for piece in answer:
+            transport.write(piece)
+        transport.flush()
+    assert inner.written == [b"headbody", b"head", page]
+    assert inner.written[2] is page
+
+
+async def test_an_answer_of_many_pieces_is_not_kept(inner: Transport, transport: GatheringTransport) -> None:
+    """What is written without a pause between goes out as soon as there is much of it."""
+    pieces = [bytes(MOST_JOINED // 4) for _ in range(9)]
+    for piece in pieces:
+        transport.write(piece)
+    assert sum(map(len, inner.written)) > MOST_JOINED
+    await asyncio.sleep(0)
+    assert sum(map(len, inner.written)) == sum(map(len, pieces))
+
+
+async def test_what_was_written_goes_out_before_the_end_unless_it_is_cut(
+    inner: Transport, transport: GatheringTransport
+) -> None:
+    """A close sends it first, an abort does not."""
+    transport.write(b"last words")
+    transport.close()
+    assert (inner.written, inner.closed) == ([b"last words"], True)
+    transport.write(b"too late")
+    transport.abort()
+    await asyncio.sleep(0)
+    assert inner.written == [b"last words"]
