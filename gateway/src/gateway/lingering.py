@@ -53,7 +53,7 @@ class LingeringTransport(GatheringTransport):
 
     def is_closing(self) -> bool:
         """Nothing that is written from now on arrives."""
-        return self._closing or super().is_closing()
+        return self._closing or self._inner.is_closing()  # asked several times for each request
 
     def close(self) -> None:
         """Close after what was written has gone out."""
