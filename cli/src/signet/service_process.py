@@ -15,20 +15,14 @@ STOP_SECONDS = 15.0
 
 
 class ServiceProcess:
-    """A module that runs as a process, or does not, and can be started again. Its output goes to `log`.
+    """A module that runs as a process, or does not, and can be started again. Its output goes to `log`."""
 
-    `niceness`: by how much it is nicer than this process.
-    """
-
-    def __init__(
-        self, name: str, *, module: str, environment: Mapping[str, str], log: Path, lock: int, niceness: int = 0
-    ) -> None:
+    def __init__(self, name: str, *, module: str, environment: Mapping[str, str], log: Path, lock: int) -> None:
         self.name = name
         self._module = module
         self._environment = environment
         self._log = log
         self._lock = lock
-        self._niceness = niceness
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,8 +56,11 @@ class ServiceProcess:
                 # Linux shares its cores between sessions first, and niceness would be heeded within one alone.
                 process_group=0,
             )
+
+    def give_way(self, niceness: int) -> None:
+        """Let it be so much nicer than this process from now on, with all its threads and workers."""
         own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, self._process.pid, min(19, own + self._niceness))
+        os.setpriority(os.PRIO_PGRP, self.popen.pid, min(19, own + niceness))
 
     def ask_to_end(self) -> None:
         """Send SIGTERM, if there is anyone to send it to."""

@@ -21,7 +21,8 @@ START_SECONDS = 60.0
 """How long processes may take until they are ready: generous, for a laptop that is busy with other things."""
 
 _NICENESS = {"auth": 5}
-"""By how much a service gives way where there are too few cores for all: whoever verifies by themselves comes first."""
+"""By how much a service gives way where there are too few cores for all: whoever verifies by themselves comes first.
+Not before all are ready: until then, they wait for auth."""
 
 
 class StartFailedError(Failure):
@@ -71,7 +72,7 @@ class EmbeddedStack:
             self._prepare()
             for process in self._processes.values():
                 process.start()
-            self._wait_until("ready", self._processes)
+            self.wait_until_ready(*self._processes)
             self._holds = holds.pop_all()
         return self
 
@@ -112,12 +113,16 @@ class EmbeddedStack:
     def start(self, name: str, *, until: Literal["ready", "alive", "begun"] = "ready") -> None:
         """Start one service and wait until it is ready, or merely answers, or for nothing. Raises StartFailedError."""
         self._processes[name].start()
-        if until != "begun":
-            self._wait_until(until, [name])
+        if until == "ready":
+            self.wait_until_ready(name)
+        elif until == "alive":
+            self._wait_until("alive", [name])
 
     def wait_until_ready(self, *names: str) -> None:
         """Wait until services are ready that were started before. Raises StartFailedError."""
         self._wait_until("ready", names)
+        for name in names:
+            self._processes[name].give_way(_NICENESS.get(self._services[name], 0))
 
     def stop(self, name: str) -> None:
         """Ask one service to end (SIGTERM) and wait for it."""
@@ -165,7 +170,6 @@ class EmbeddedStack:
                 | dict(self._more_environment.get(name, {})),
                 log=self.data.log(name),
                 lock=self.data.lock,
-                niceness=_NICENESS.get(service, 0),
             )
 
     def _end_all(self) -> None:
