@@ -45,11 +45,11 @@ class Effort:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one contestant: a load for each round, its memory after them, and its CPU's seconds for them."""
+    """What became of one contestant: a load and its CPU's seconds for each round, and its memory after them."""
 
     loads: Sequence[Load]
     memory: int
-    cpu: float
+    cpu: Sequence[float]
 
     @property
     def rate(self) -> float:
@@ -65,7 +65,12 @@ class Outcome:
     @property
     def cost(self) -> float:
         """Seconds of a core for one request, of all its processes: a busy machine moves this less than the rate."""
-        return self.cpu / sum(load.requests for load in self.loads)
+        return statistics.median(self.costs)
+
+    @property
+    def costs(self) -> Sequence[float]:
+        """The same of each round."""
+        return [cpu / load.requests for cpu, load in zip(self.cpu, self.loads, strict=True)]
 
     @property
     def refused(self) -> float:
@@ -94,6 +99,13 @@ class Results:
             return None
         rounds = zip(self.outcomes[name].loads, self.outcomes[base].loads, strict=True)
         return statistics.median(load.rate / other.rate for load, other in rounds)
+
+    def cost_ratio(self, name: str, base: str) -> float | None:
+        """Return how many times the CPU of another one somebody takes for a request, likewise."""
+        if name not in self.outcomes or base not in self.outcomes:
+            return None
+        rounds = zip(self.outcomes[name].costs, self.outcomes[base].costs, strict=True)
+        return statistics.median(cost / other for cost, other in rounds)
 
     def table(self, title: str, *, base: str) -> Table:
         """Lay it out, in ratios to one of them. Those that are lacking stand at the end, with the reason."""
@@ -128,7 +140,7 @@ def hold(
     """
     results = Results(lacking=dict(lacking or {}))
     loads: dict[str, list[Load]] = {}
-    cpu: defaultdict[str, float] = defaultdict(float)
+    cpu: defaultdict[str, list[float]] = defaultdict(list)
     present: list[Contestant] = []
     for each in contestants:
         try:
@@ -148,7 +160,7 @@ def hold(
                 first = sum(load.requests for load in done)
                 used = each.cpu()
                 done.append(_one_load(each, effort.seconds, core, connections, first=first, may_refuse=may_refuse))
-                cpu[each.name] += each.cpu() - used
+                cpu[each.name].append(each.cpu() - used)
             except Unequal as fault:
                 results.lacking[each.name] = str(fault)
     for each in present:

@@ -121,8 +121,8 @@ def _add_session(cast: Cast, name: str, store: Callable[[], Server] | None) -> N
 
 
 def _figures(same: Results, new: Results) -> list[Figure]:
-    mine, unprotected = same.outcomes.get(SIGNET), same.outcomes.get(OPEN)
-    share = 1 - unprotected.cost / mine.cost if mine and unprotected else None
+    mine, unprotected = same.outcomes.get(SIGNET), same.cost_ratio(OPEN, SIGNET)
+    share = None if unprotected is None else 1 - unprotected
     return [
         Figure.of_ratio(f"GET profile, the same token, × {BASE}", same.ratio(SIGNET, BASE), least=2.5, aim=8),
         Figure.of_ratio(f"the same, × {CACHED}", same.ratio(SIGNET, CACHED)),
