@@ -39,14 +39,15 @@ compare: .venv/.ready ## Measure sessions and JWTs side by side, and write compa
 	@$(if $(QUICK),,$(BIN)/python -m side_by_side.playground_table)
 
 # Each test is in one of the two halves, which run at once: containers that start and stop leave the processors idle.
+# A browser gives up what it is loading when a network interface comes or goes, so its tests are not beside those.
 system: .venv/.ready ## Run only the tests of the running system
 	@$(MAKE) --no-print-directory --jobs=2 containers processes
 
 containers: .venv/.ready
-	@$(BIN)/pytest tests -k "compose or postgres or overlay"
+	@$(BIN)/pytest tests -k "compose or postgres or overlay or browser"
 
 processes: .venv/.ready
-	@$(BIN)/pytest tests -k "not (compose or postgres or overlay)"
+	@$(BIN)/pytest tests -k "not (compose or postgres or overlay or browser)"
 
 lock: .venv/.ready ## Resolve all dependencies anew and write the hashed locks
 	$(BIN)/uv lock --upgrade
