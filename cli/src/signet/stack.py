@@ -122,7 +122,8 @@ class EmbeddedStack:
         """Wait until services are ready that were started before. Raises StartFailedError."""
         self._wait_until("ready", names)
         for name in names:
-            self._processes[name].give_way(_NICENESS.get(self._services[name], 0))
+            if (niceness := _NICENESS.get(self._services[name])) is not None:
+                self._processes[name].give_way(niceness)
 
     def stop(self, name: str) -> None:
         """Ask one service to end (SIGTERM) and wait for it."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import jwt
 import pytest
 from argon2 import Parameters, PasswordHasher, extract_parameters
 from argon2.profiles import CHEAPEST
@@ -141,6 +142,20 @@ def database_in(new_database: NewDatabase, grown_up: Path) -> Callable[[Path], s
         return urls[folder]
 
     return url_of
+
+
+@pytest.fixture
+def signed_in(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Return the threads in which tokens and answers of the feed are signed, to be read afterwards."""
+    threads: set[int] = set()
+    sign = jwt.encode
+
+    def watched(*arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- passed on as they are
+        threads.add(threading.get_ident())
+        return sign(*arguments, **options)
+
+    monkeypatch.setattr(jwt, "encode", watched)
+    return threads
 
 
 @pytest.fixture(scope="session")

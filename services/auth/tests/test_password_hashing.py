@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import jwt
 import pytest
 from argon2 import Parameters, extract_parameters
 from argon2.profiles import CHEAPEST
@@ -81,16 +80,8 @@ def test_passwords_are_hashed_as_the_protocol_says() -> None:
     )
 
 
-async def test_nothing_is_hashed_or_signed_in_the_event_loop(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_hashed_or_signed_in_the_event_loop(auth: Auth, signed_in: set[int]) -> None:
     """However many log in and register, no hash is computed and no token signed in the loop's own thread."""
-    signed_in: set[int] = set()
-    sign = jwt.encode
-
-    def watched(*arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- passed on as they are
-        signed_in.add(threading.get_ident())
-        return sign(*arguments, **options)
-
-    monkeypatch.setattr("auth_service.access_tokens.jwt.encode", watched)
     auth.hasher.threads.clear()  # the hash of nobody's password is made before anything is served
     # Few enough that none of them waits so long for a turn to write that it gives up.
     await asyncio.gather(*(auth.register(f"user{number}@example.com") for number in range(6)))

@@ -260,16 +260,8 @@ async def test_an_answer_is_no_access_token(auth: Auth) -> None:
 
 
 @on_one_database
-async def test_answers_are_not_signed_in_the_event_loop(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answers_are_not_signed_in_the_event_loop(auth: Auth, signed_in: set[int]) -> None:
     """A signature, and ten thousand rows in JSON, are a thread's work."""
-    signed_in: set[int] = set()
-    sign = jwt.encode
-
-    def watched(*arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- passed on as they are
-        signed_in.add(threading.get_ident())
-        return sign(*arguments, **options)
-
-    monkeypatch.setattr("auth_service.revocation_feed.feed.jwt.encode", watched)
     await ask(auth, 0)
     assert signed_in
     assert threading.get_ident() not in signed_in

@@ -7,7 +7,6 @@ import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-import jwt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,17 +59,10 @@ async def test_what_the_token_says(system: Exchanging) -> None:
     assert answer["expires_in"] == 200, "as long as the subject token had left"
 
 
-async def test_nothing_is_signed_in_the_event_loop(system: Exchanging, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_signed_in_the_event_loop(system: Exchanging, signed_in: set[int]) -> None:
     """As at a login, a signature is a thread's work."""
     token = await system.log_in()
-    signed_in: set[int] = set()
-    sign = jwt.encode
-
-    def watched(*arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- passed on as they are
-        signed_in.add(threading.get_ident())
-        return sign(*arguments, **options)
-
-    monkeypatch.setattr("auth_service.access_tokens.jwt.encode", watched)
+    signed_in.clear()
     assert (await system.exchange(token)).status_code == 200
     assert signed_in
     assert threading.get_ident() not in signed_in

@@ -59,12 +59,14 @@ class _Direct:
         self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_plain(scope) or not caller_of(scope).scope.issuperset(self._scopes):
-            await self._app(scope, receive, send)
-            return
-        scope["route"] = self._route
-        response = await self._endpoint(caller_of(scope), Request(scope, receive))
-        await response(scope, receive, send)
+        if self._is_plain(scope):
+            caller = caller_of(scope)
+            if caller.scope.issuperset(self._scopes):
+                scope["route"] = self._route
+                response = await self._endpoint(caller, Request(scope, receive))
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
     def _is_plain(self, scope: Scope) -> bool:
         return (
