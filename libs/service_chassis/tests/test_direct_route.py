@@ -61,8 +61,11 @@ async def seen(
     headers: Mapping[str, str] | None = None,
     *,
     body: bytes | AsyncIterator[bytes] | None = None,
+    root_path: str = "",
 ) -> tuple[int, bytes, dict[str, str]]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://chassis") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, root_path=root_path), base_url="http://chassis"
+    ) as client:
         answer = await client.request(method, path, headers={"X-Request-Id": "one", **(headers or {})}, content=body)
     return answer.status_code, answer.content, dict(answer.headers)
 
@@ -103,6 +106,14 @@ async def test_a_body_is_looked_at_as_on_any_other_way(*, announced: bool) -> No
         body = b"<parcel/>" if announced else in_pieces()
         status, _, _ = await seen(application(directly=directly), "GET", "/parcel", headers, body=body)
         assert status == 415
+
+
+@pytest.mark.parametrize(("root_path", "path", "status"), [("/all", "/all/parcel", 200), ("/parcel", "/parcel", 404)])
+async def test_under_another_root_it_is_found_as_any_other(root_path: str, path: str, status: int) -> None:
+    """What a proxy has cut off counts for both ways alike."""
+    headers = {"Authorization": f"Bearer {ISSUER.token(scope='read')}"}
+    for directly in (True, False):
+        assert (await seen(application(directly=directly), "GET", path, headers, root_path=root_path))[0] == status
 
 
 async def test_it_is_protected_counted_and_documented_as_any_other() -> None:

@@ -6,9 +6,11 @@ import asyncio
 import socket
 
 import pytest
+import uvicorn
 from starlette.responses import Response
+from uvicorn.server import ServerState
 
-from service_chassis.gathered_writes import MOST_JOINED, GatheringTransport
+from service_chassis.gathered_writes import MOST_JOINED, GatheringProtocol, GatheringTransport
 from service_chassis.server import bind, server
 
 
@@ -90,3 +92,13 @@ async def test_what_was_written_goes_out_before_the_end_unless_it_is_cut(
     transport.abort()
     await asyncio.sleep(0)
     assert inner.written == [b"last words"]
+
+
+async def test_nothing_is_written_to_a_connection_that_is_gone(inner: Transport) -> None:
+    """What was not sent when it ended is let go of."""
+    protocol = GatheringProtocol(uvicorn.Config(Response(), log_config=None), ServerState(), {})
+    protocol.connection_made(inner)
+    protocol.transport.write(b"too late")
+    protocol.connection_lost(ConnectionResetError())
+    await asyncio.sleep(0)
+    assert inner.written == []
