@@ -42,7 +42,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "start": Experiment(start_up.TITLE, start_up.measure),
     "verification": Experiment(verification_growth.TITLE, verification_growth.measure),
     "orders": Experiment(orders_growth.TITLE, orders_growth.measure),
-    "logout": Experiment(logout_latency.TITLE, logout_latency.measure, 480),
+    "logout": Experiment(logout_latency.TITLE, logout_latency.measure, 480, in_first_look=False),
     "followers": Experiment(feed_delivery.TITLE, feed_delivery.measure, in_first_look=False),
     "entries": Experiment(revoked_entries.TITLE, revoked_entries.measure),
     "rotations": Experiment(rotations.TITLE, rotations.measure, in_first_look=False),
