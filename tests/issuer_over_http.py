@@ -25,6 +25,10 @@ class IssuerOverHttp:
     def jwks_uri(self) -> str:
         return f"http://127.0.0.1:{self.port}/.well-known/jwks.json"
 
+    @property
+    def feed_uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}{self.fake.feed.path}"
+
     def __enter__(self) -> Self:
         self._start()
         return self

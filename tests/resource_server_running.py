@@ -53,7 +53,8 @@ async def process(
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, httpx.AsyncClient]]:
     """Run `python -m module` for the length of a block; whatever it would ask of others leads nowhere.
 
-    It has to have the issuer's key set on disk. `port`: a free one, unless it is said; `more` is further environment.
+    It has to have the issuer's key set on disk, unless `more`, which is further environment, says where the issuer is.
+    `port`: a free one, unless it is said.
     """
     port = port or free_port()
     environment = {

@@ -31,6 +31,8 @@ async def prepare():
         file.write(f"{os.getpid()}\\n")
     if pathlib.Path("locked").exists():
         raise PermissionError(13, "Permission denied", "/the/key")
+    while pathlib.Path("away").exists():
+        await asyncio.sleep(0.02)
 
 def make_app():
     woken = asyncio.Event()
@@ -239,6 +241,23 @@ def test_sigterm_in_the_middle_of_the_start_ends_it(tmp_path: Path) -> None:
     assert service.process.wait(60) == -signal.SIGTERM
     assert "Traceback" not in service.log.read_text()
     assert not service.answers()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_waits_for_others_before_there_is_a_worker_can_be_ended(tmp_path: Path, number: signal.Signals) -> None:
+    """By either signal, at once and without a trace; also as process 1, which unhandled signals do not end."""
+    (tmp_path / "away").touch()
+    service = Service(tmp_path, 2)
+    eventually((tmp_path / "prepared").exists)
+    assert _handles(service.process.pid, number)
+    service.process.send_signal(number)
+    assert service.process.wait(60) == -number
+    assert service.log.read_text() == ""
+
+
+def _handles(pid: int, number: signal.Signals) -> bool:
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
 
 
 def test_a_service_that_starts_nowhere_ends_with_its_workers_status(tmp_path: Path) -> None:

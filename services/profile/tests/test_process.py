@@ -5,11 +5,16 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
+import httpx
+import pytest
+from tests.issuer_over_http import IssuerOverHttp
 from tests.resource_server_running import Start, process
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
+from token_verification.fake_revocation_endpoint import FakeRevocationEndpoint
 from token_verification.testing import FakeIssuer
 
 
@@ -50,6 +55,32 @@ async def test_two_processes_start_at_once_on_a_database_that_does_not_exist(set
             return (await client.get("/readyz")).json()["checks"]["database"]
 
     assert list(await asyncio.gather(readiness(), readiness())) == ["ready", "ready"]
+
+
+async def test_every_worker_is_ready_from_the_first_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the feed answers one question alone: it was asked for all of them, before there were any."""
+    well = FakeRevocationEndpoint._respond
+
+    def once(feed: FakeRevocationEndpoint, after: int, wait: int) -> Any:  # noqa: ANN401 -- whatever it is
+        feed.behaviour = "hang"
+        return well(feed, after, wait)
+
+    monkeypatch.setattr(FakeRevocationEndpoint, "_respond", once)
+    with IssuerOverHttp() as issuer:
+        async with process(
+            "profile_service",
+            settings,
+            SIGNET_WORKERS="2",
+            SIGNET_JWKS_URI=issuer.jwks_uri,
+            SIGNET_REVOCATIONS_URL=issuer.feed_uri,
+        ) as (_, client):
+            said: dict[str, bool] = {}
+            async with asyncio.timeout(20):
+                while len(said) < 2:
+                    async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as fresh:
+                        answer = (await fresh.get("/readyz")).json()
+                        said.setdefault(answer["worker"], answer["ready"])
+    assert list(said.values()) == [True, True]
 
 
 async def test_a_process_without_settings_says_which_are_missing() -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from sqlalchemy.exc import DBAPIError
 from starlette.types import ASGIApp
@@ -40,8 +42,19 @@ def serve(
 
 
 def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asked: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        asked.append(number)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+
+    # SIGTERM too: in a container this is process 1, which no signal ends that it does not handle.
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         asyncio.run(prepare())
+    except KeyboardInterrupt:
+        _end_by(asked[0])
     except (KeysUnusable, UnfitDatabase) as error:
         sys.exit(str(error))
     except StorageUnavailable:
@@ -50,3 +63,13 @@ def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"The database cannot be used: {error.orig}.")
     except OSError as error:
         sys.exit(f"{error.filename or 'A file'}: {error.strerror}.")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_by(number: int) -> NoReturn:
+    """End by a signal, so that whoever asks is told by which; process 1 of a container survives that, and exits."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+    sys.exit(128 + number)

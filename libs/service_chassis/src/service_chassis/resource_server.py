@@ -1,12 +1,14 @@
 """What every resource server of Signet has alike: whose tokens count, what has been revoked, and the verifier."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import httpx
 from fastapi import FastAPI
@@ -19,6 +21,9 @@ from service_chassis.server_timing import part
 from service_chassis.settings import Seconds, ServiceSettings
 from token_verification import AccessToken, AccessTokenVerifier, RemoteKeySet, RevocationFeed
 from token_verification.fastapi import Verifier, protect
+
+LEARN_SECONDS: Final = 10.0
+"""For which workers are held back while the issuer does not say what they need to know."""
 
 
 class ResourceServerSettings(ServiceSettings):
@@ -142,12 +147,22 @@ class ResourceServer:
         `name`: of the service, as `Server-Timing` says it where that is switched on.
         """
         followed = FollowedRevocations(self._feed)
-        checks = dict(readiness) | {"keys": self._key_set.ready}
-        if self._feed is not None:
-            checks["revocations"] = self._feed.ready
+        checks = dict(readiness) | self._checks()
         timed_as = name if self._server_timing else None
         metrics = observe(app, readiness=checks, about={"revocations": followed.summary}, timed_as=timed_as)
         metrics.registry.register(followed)
+
+    async def until_ready(self) -> None:
+        """Return once tokens can be verified, by the issuer's keys and by what has been revoked."""
+        for check in self._checks().values():
+            while await check() is not None:  # noqa: ASYNC110 -- once at a start: the checks have no event to wait for
+                await asyncio.sleep(0.02)
+
+    def _checks(self) -> dict[str, ReadinessCheck]:
+        checks: dict[str, ReadinessCheck] = {"keys": self._key_set.ready}
+        if self._feed is not None:
+            checks["revocations"] = self._feed.ready
+        return checks
 
     def _feed_of(self, settings: ResourceServerSettings, clock: Callable[[], float]) -> RevocationFeed | None:
         if settings.revocations_mode == "plain" or settings.revocations_url is None:
@@ -169,6 +184,18 @@ class ResourceServer:
             max_age=settings.revocations_max_age,
             wall_clock=clock,
         )
+
+
+async def learn_for_workers(settings: ResourceServerSettings) -> None:
+    """Have what a verifier needs to know lie on disk, before there are several workers, who find it there.
+
+    Who asks whether a service is ready is answered by one worker, for all of them: so none may begin without. Where the
+    issuer says nothing for LEARN_SECONDS they do begin, and answer 503 until it does. One worker learns by itself.
+    """
+    if settings.workers > 1:
+        async with ResourceServer(settings) as resource_server:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(resource_server.until_ready(), LEARN_SECONDS)
 
 
 class MeasuredVerifier:

@@ -10,6 +10,7 @@ from service_chassis import key_change
 from service_chassis.database import MIGRATION_SECONDS, Database
 from service_chassis.logs import configure_logging
 from service_chassis.process import serve
+from service_chassis.resource_server import learn_for_workers
 from service_chassis.settings import read_settings
 
 
@@ -43,6 +44,7 @@ async def _prepare(settings: Settings) -> None:
         await own_client_key(settings, database).open()
     finally:
         await database.close()
+    await learn_for_workers(settings)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from profile_service.settings import Settings
 from service_chassis.database import MIGRATION_SECONDS, Database
 from service_chassis.logs import configure_logging
 from service_chassis.process import serve
+from service_chassis.resource_server import learn_for_workers
 from service_chassis.settings import read_settings
 
 
@@ -22,6 +23,7 @@ async def _prepare(settings: Settings) -> None:
         await database.migrate("profile_service")
     finally:
         await database.close()
+    await learn_for_workers(settings)
 
 
 if __name__ == "__main__":
