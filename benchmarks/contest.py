@@ -42,6 +42,11 @@ class Effort:
         """Return what gives steady ratios, or a first look."""
         return cls(1, 1) if quick else cls(9, 2)
 
+    @classmethod
+    def of_pairs(cls, *, quick: bool) -> "Effort":
+        """Return what shows a difference of a few per cent between two: turns that are short, and many of them."""
+        return cls(3, 1) if quick else cls(30, 1)
+
 
 @dataclass(frozen=True)
 class Outcome:

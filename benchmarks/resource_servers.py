@@ -61,6 +61,8 @@ def measure(*, quick: bool) -> Findings:
         cast = Cast(held, folder, cores)
         _start_all(cast, issuer, folder)
         same = hold(cast.contestants, effort, core=cores.load, lacking=cast.lacking)
+        alike = [each for each in cast.contestants if each.name in {SIGNET, OPEN} and each.name not in same.lacking]
+        cost = hold(alike, Effort.of_pairs(quick=quick), core=cores.load, warm=True)
         # More than anybody's cache holds, and the list begins anew only after it was gone through.
         tokens = issuer.bearers(15_000 if quick else 40_000)
         strangers = [
@@ -71,7 +73,7 @@ def measure(*, quick: bool) -> Findings:
         lacking = {name: why for name, why in same.lacking.items() if name in BY_TOKEN}
         new = hold(strangers, effort, core=cores.load, lacking=lacking, warm=True)
     return Findings(
-        figures=_figures(same, new),
+        figures=_figures(same, cost, new),
         tables=[same.table("The same token again and again", base=BASE), new.table("Every token new", base=BASE)],
         plots=[
             same.plot("same-token", "A protected GET, the same token again and again", base=BASE),
@@ -120,8 +122,8 @@ def _add_session(cast: Cast, name: str, store: Callable[[], Server] | None) -> N
     cast.contestants.append(Contestant(name, asking, must_be_verified(forged), processes))
 
 
-def _figures(same: Results, new: Results) -> list[Figure]:
-    mine, unprotected = same.outcomes.get(SIGNET), same.cost_ratio(OPEN, SIGNET)
+def _figures(same: Results, cost: Results, new: Results) -> list[Figure]:
+    mine, unprotected = same.outcomes.get(SIGNET), cost.cost_ratio(OPEN, SIGNET)
     share = None if unprotected is None else 1 - unprotected
     return [
         Figure.of_ratio(f"GET profile, the same token, × {BASE}", same.ratio(SIGNET, BASE), least=2.5, aim=8),

@@ -162,6 +162,47 @@ async def test_pipelined_requests_are_answered_in_order_one_at_a_time(street: St
     assert [request.target for request in upstream.requests] == [b"/api/orders/1", b"/api/orders", b"/api/orders/3"]
 
 
+POSTED = head(b"Content-Type: application/json", b"Content-Length: %d" % len(HIDDEN))
+CUT = {
+    "within a head": (POSTED[:20], POSTED[20:] + HIDDEN),
+    "between head and body": (POSTED, HIDDEN),
+    "within a body": (POSTED + HIDDEN[:9], HIDDEN[9:]),
+    "between requests": (POSTED + HIDDEN, b""),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), CUT.values(), ids=CUT)
+async def test_what_came_later_is_not_read_before_what_was_held_back(
+    street: Street, first: bytes, second: bytes
+) -> None:
+    """However the segments cut a pipeline that comes while a request is answered, it is read as one stream."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url)
+    upstream.free.clear()
+    async with door.client() as client:
+        await client.send(get("/api/orders/1") + first)
+        while not upstream.requests:
+            await asyncio.sleep(0.01)
+        await client.send(second + get("/api/orders/3"))
+        await asyncio.sleep(0.005)  # it lies in the door's socket, unread
+        upstream.free.set()
+        assert [(await client.response()).status for _ in range(3)] == [200, 200, 200]
+    assert [request.target for request in upstream.requests] == [b"/api/orders/1", b"/api/orders", b"/api/orders/3"]
+    assert upstream.requests[1].body == HIDDEN
+
+
+async def test_a_request_that_never_ends_behind_another_has_its_deadline(street: Street) -> None:
+    """Its clock runs from when its turn comes: 408, behind the answer to the one before."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url, head_seconds=0.3)
+    async with door.client() as client:
+        await client.send(get("/api/orders") + get("/api/orders")[:-2])
+        assert (await client.response()).status == 200
+        assert problem(await client.response()) == (408, "header_timeout")
+        assert await client.is_closed()
+    assert len(upstream.requests) == 1
+
+
 OVER = "X-Long: " + "a" * 16_384 + "\r\n"
 
 

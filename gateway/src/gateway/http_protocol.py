@@ -97,7 +97,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Pass on what belongs to the request under way; hold back what comes after it until it is answered."""
         if self.transport.is_closing():
             return
-        if self._answering and not self._framing.in_body:
+        if self._held or (self._answering and not self._framing.in_body):
             self._hold(data)
             return
         self._advance(data)
@@ -150,20 +150,22 @@ class GuardedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
-        if self._framing.in_body:
-            self._watch(self.limits.linger_seconds)
-            return
         if self._held:
             # Not from within the answer's last write: a long pipeline would nest as deep as it is long.
             self.loop.call_soon(self._serve_next)
+            return
+        self.flow.resume_reading()
+        if self._framing.in_body:
+            self._watch(self.limits.linger_seconds)
         else:
             self._set_clock()
 
     def _serve_next(self) -> None:
-        if self.transport.is_closing() or self._answering:
+        """Turn to what was held back, and only then to what has come since."""
+        if self.transport.is_closing():
             return
         held, self._held = self._held, b""
+        self.flow.resume_reading()
         self._advance(held)
 
     def _watch(self, seconds: float) -> None:

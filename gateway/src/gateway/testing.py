@@ -73,6 +73,11 @@ class RawUpstream:
     connections: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     keep: bool = True
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set unless a test clears it: until then, requests are taken and not answered."""
+
+    def __post_init__(self) -> None:
+        self.free.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -83,6 +88,7 @@ class RawUpstream:
                     break
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(Request(head, await read_body(reader, head)))
+                await self.free.wait()
                 writer.write(self.answer)
                 await writer.drain()
                 if not self.keep:
