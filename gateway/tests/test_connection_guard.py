@@ -181,8 +181,7 @@ async def test_what_came_later_is_not_read_before_what_was_held_back(
     upstream.free.clear()
     async with door.client() as client:
         await client.send(get("/api/orders/1") + first)
-        while not upstream.requests:
-            await asyncio.sleep(0.01)
+        await upstream.asked.wait()
         await client.send(second + get("/api/orders/3"))
         await asyncio.sleep(0.005)  # it lies in the door's socket, unread
         upstream.free.set()

@@ -80,7 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
         self._held = b""
-        self._door.forget()
+        self._door.lost()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

@@ -86,10 +86,10 @@ class LingeringTransport(GatheringTransport):
         elif not self.is_closing():
             self._reading.stop()
 
-    def forget(self) -> None:
-        """Stop the clocks: the connection is gone."""
+    def lost(self) -> None:
+        """Stop the clocks too."""
+        super().lost()
         self._reading.stop()
-        self.drop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

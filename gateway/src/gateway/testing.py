@@ -73,6 +73,8 @@ class RawUpstream:
     connections: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     keep: bool = True
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first request."""
     free: asyncio.Event = field(default_factory=asyncio.Event)
     """Set unless a test clears it: until then, requests are taken and not answered."""
 
@@ -88,6 +90,7 @@ class RawUpstream:
                     break
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(Request(head, await read_body(reader, head)))
+                self.asked.set()
                 await self.free.wait()
                 writer.write(self.answer)
                 await writer.drain()

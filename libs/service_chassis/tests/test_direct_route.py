@@ -5,9 +5,10 @@ from typing import Annotated
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Query, Request, Response, Security
+from fastapi.routing import APIRoute
 
-from service_chassis.direct_route import serve_directly
+from service_chassis.direct_route import Endpoint, serve_directly
 from service_chassis.fit_out import observe, take_json
 from service_chassis.problems import Problem
 from token_verification import AccessTokenVerifier
@@ -129,17 +130,63 @@ async def test_it_is_protected_counted_and_documented_as_any_other() -> None:
         await seen(open_app, "GET", "/parcel")
 
 
-def test_an_endpoint_that_needs_more_is_refused() -> None:
-    """Whoever reads parameters, answers other methods, has other dependencies, or is no route, is a ValueError."""
+async def turned_round(request: Request, caller: Caller) -> Response:
+    return Response(caller.subject)
+
+
+async def answers_later(caller: Caller, request: Request, later: BackgroundTasks) -> Response:
+    return Response(status_code=204)
+
+
+async def gives_a_model(caller: Caller, request: Request) -> dict[str, str]:
+    return {"sub": caller.subject}
+
+
+def waits(caller: Caller, request: Request) -> Response:
+    return Response(caller.subject)
+
+
+@pytest.mark.parametrize(
+    "endpoint", [change_parcel, search_parcel, peek_parcel, turned_round, answers_later, gives_a_model, waits]
+)
+def test_an_endpoint_that_needs_more_is_refused(endpoint: Endpoint) -> None:
+    """Whoever takes more than a caller and a request, gives no Response, is no coroutine or answers no GET."""
     app = FastAPI()
-    app.delete("/parcel", dependencies=READ)(change_parcel)
-    app.get("/search", dependencies=READ)(search_parcel)
+    app.api_route("/it", methods=["DELETE" if endpoint is change_parcel else "GET"], dependencies=READ)(endpoint)
+    with pytest.raises(ValueError, match="needs more"):
+        serve_directly(app, endpoint)
+
+
+class Locked(APIRoute):
+    """A route with a way of its own."""
+
+
+async def second_factor() -> None:
+    raise Problem(403, "second_factor_needed", "The token alone is not enough.")
+
+
+@pytest.mark.parametrize("how", ["a dependency that names scopes", "a kind of route", "a path with a parameter"])
+def test_a_route_that_asks_for_more_is_refused(how: str) -> None:
+    """What stands before the endpoint is skipped by the direct way, unless it is nothing but `requires_scope`."""
+    router = APIRouter(route_class=Locked if how == "a kind of route" else APIRoute)
+    more = [Security(second_factor, scopes=["read"])] if how == "a dependency that names scopes" else []
+    path = "/{parcel}" if how == "a path with a parameter" else "/parcel"
+    router.get(path, dependencies=[*READ, *more])(read_parcel)
+    app = FastAPI()
+    app.include_router(router)
+    with pytest.raises(ValueError, match="needs more"):
+        serve_directly(app, read_parcel)
+
+
+def test_an_endpoint_that_is_never_reached_is_refused() -> None:
+    """Because it is no route, or because another one answers before it."""
+    app = FastAPI()
     with pytest.raises(ValueError, match="not the endpoint"):
         serve_directly(app, read_parcel)
-    app.get("/peek", dependencies=READ)(peek_parcel)
-    for endpoint in (change_parcel, search_parcel, peek_parcel):
-        with pytest.raises(ValueError, match="needs more"):
-            serve_directly(app, endpoint)  # type: ignore[arg-type]
+    app.get("/{parcel}", dependencies=[requires_scope("all")])(gives_a_model)
+    app.get("/parcel", dependencies=READ)(read_parcel)
+    with pytest.raises(ValueError, match="before"):
+        serve_directly(app, read_parcel)
 
 
 async def test_what_stands_around_the_route_counts() -> None:

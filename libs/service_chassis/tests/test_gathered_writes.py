@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterable
 
 import pytest
 import uvicorn
@@ -24,6 +25,9 @@ class Transport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(data)
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.written += list_of_data
 
     def close(self) -> None:
         self.closed = True
@@ -94,11 +98,39 @@ async def test_what_was_written_goes_out_before_the_end_unless_it_is_cut(
     assert inner.written == [b"last words"]
 
 
-async def test_nothing_is_written_to_a_connection_that_is_gone(inner: Transport) -> None:
-    """What was not sent when it ended is let go of."""
+async def test_whoever_writes_to_a_connection_that_is_gone_is_told(inner: Transport) -> None:
+    """What was not sent when it ended is let go of, and what is written later gets the real transport's own answer."""
     protocol = GatheringProtocol(uvicorn.Config(Response(), log_config=None), ServerState(), {})
     protocol.connection_made(inner)
     protocol.transport.write(b"too late")
     protocol.connection_lost(ConnectionResetError())
     await asyncio.sleep(0)
     assert inner.written == []
+    protocol.transport.write(b"later still")
+    assert inner.written == [b"later still"]
+
+
+async def test_who_is_told_to_wait_has_been_told_of_all_that_is_unsent() -> None:
+    """A large answer is handed over whole before the protocol hears that much is unsent, and how much that is."""
+    unsent: list[int] = []
+
+    class Sender(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def pause_writing(self) -> None:
+            unsent.append(self.transport.get_write_buffer_size())  # type: ignore[attr-defined]
+
+    theirs, ours = socket.socketpair()
+    with theirs:
+        for end in (theirs, ours):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        inner, _ = await asyncio.get_running_loop().create_connection(Sender, sock=ours)
+        gathering = GatheringTransport(inner)
+        gathering.write(bytes(60_000))
+        gathering.flush()
+        for piece in (bytes(60_000), bytes(1_000_000)):
+            gathering.write(piece)
+        assert len(unsent) == 1
+        assert unsent[0] > 1_000_000
+        gathering.abort()

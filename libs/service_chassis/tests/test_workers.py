@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 PROGRAM = """
-import asyncio, os, pathlib, uuid
+import asyncio, os, pathlib, time, uuid
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from service_chassis.fit_out import observe, take_json
@@ -31,8 +31,8 @@ async def prepare():
         file.write(f"{os.getpid()}\\n")
     if pathlib.Path("locked").exists():
         raise PermissionError(13, "Permission denied", "/the/key")
-    while pathlib.Path("away").exists():
-        await asyncio.sleep(0.02)
+    if pathlib.Path("waits").exists():
+        await asyncio.to_thread(time.sleep, 600)
 
 def make_app():
     woken = asyncio.Event()
@@ -245,8 +245,11 @@ def test_sigterm_in_the_middle_of_the_start_ends_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_who_waits_for_others_before_there_is_a_worker_can_be_ended(tmp_path: Path, number: signal.Signals) -> None:
-    """By either signal, at once and without a trace; also as process 1, which unhandled signals do not end."""
-    (tmp_path / "away").touch()
+    """By either signal, at once, without a trace, and whatever a thread waits for: a lock on the database, perhaps.
+
+    Also as process 1, which no signal ends that it does not handle.
+    """
+    (tmp_path / "waits").touch()
     service = Service(tmp_path, 2)
     eventually((tmp_path / "prepared").exists)
     assert _handles(service.process.pid, number)

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
 
 from token_verification import AccessTokenVerifier, KeysUnavailable, RemoteKeySet
-from token_verification.fastapi import Caller, protect, requires_scope
+from token_verification.fastapi import Caller, protect, required_scopes, requires_scope
 from token_verification.testing import FakeIssuer
 
 issuer = FakeIssuer()
@@ -181,6 +181,12 @@ def test_a_scope_requirement_names_something() -> None:
     """Requiring no scope at all is a mistake."""
     with pytest.raises(ValueError, match="at least one"):
         requires_scope()
+
+
+def test_what_a_dependency_asks_for_is_told_of_those_that_ask_for_scopes() -> None:
+    """Another one that merely documents scopes lets pass whom it likes, and is not taken for one of them."""
+    assert required_scopes(requires_scope("orders:read", "orders:write")) == frozenset({"orders:read", "orders:write"})
+    assert required_scopes(Security(lambda: None, scopes=["orders:read"])) is None
 
 
 async def test_there_is_no_caller_on_a_public_route(client: httpx.AsyncClient) -> None:

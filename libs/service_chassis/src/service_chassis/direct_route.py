@@ -1,7 +1,8 @@
 """The route that is asked most, answered without what the framework does for requests that need it."""
 
+import inspect
 from collections.abc import Awaitable, Callable
-from typing import Final, get_args
+from typing import Final, get_type_hints
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
@@ -10,9 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from token_verification import AccessToken
-from token_verification.fastapi import Caller, caller_of
+from token_verification.fastapi import Caller, caller_of, required_scopes
 
-_GIVES_CALLER: Final = get_args(Caller)[1].dependency
 _ANNOUNCE_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 Endpoint = Callable[[AccessToken, Request], Awaitable[Response]]
@@ -25,36 +25,50 @@ def serve_directly(app: FastAPI, endpoint: Endpoint) -> None:
     Problem, and answers GET on a path without parameters, behind nothing but `requires_scope`. Call it once the routes
     are there, after `take_json` and right before `protect`. A request is plain if it has no query and no body, and its
     caller the scopes: whatever else comes goes the usual way and is refused there. FastAPI's route stays as it is, and
-    is what is documented. ValueError for an endpoint that is not of this kind.
+    is what is documented. ValueError for an endpoint that is not of this kind, or that another route stands before.
     """
-    of_endpoint = [each for each in iter_route_contexts(app.routes) if getattr(each, "endpoint", None) is endpoint]
-    if len(of_endpoint) != 1 or not isinstance(of_endpoint[0].original_route, APIRoute):
+    routes = list(iter_route_contexts(app.routes))
+    of_endpoint = [number for number, each in enumerate(routes) if getattr(each, "endpoint", None) is endpoint]
+    if len(of_endpoint) != 1:
         raise ValueError(f"{endpoint} is not the endpoint of one route")
     # The route as it is within the application: with the path and the dependencies of all routers around it.
-    route = of_endpoint[0]
-    app.add_middleware(_Direct, route=route, scopes=_needed_scopes(route), endpoint=endpoint)
+    number = of_endpoint[0]
+    route = routes[number]
+    scopes = _needed_scopes(route, endpoint)
+    path = str(route.path)
+    if any(_answers_get(before, path) for before in routes[:number]):
+        raise ValueError(f"another route answers {path} before {endpoint}")
+    app.add_middleware(_Direct, route=route, path=path, scopes=scopes, endpoint=endpoint)
 
 
-def _needed_scopes(route: RouteContext) -> frozenset[str]:
-    takes = route.dependant
-    parameters = [
-        *takes.path_params, *takes.query_params, *takes.header_params, *takes.cookie_params, *takes.body_params,
-    ]  # fmt: skip
-    scopes = [getattr(each, "scopes", None) for each in route.dependencies]
-    requirements = [each.dependency for each in route.dependencies]
-    its_own = [each.call for each in takes.dependencies if each.call not in requirements]
-    if route.methods != {"GET"} or parameters or not all(scopes) or its_own != [_GIVES_CALLER]:
+def _needed_scopes(route: RouteContext, endpoint: Endpoint) -> frozenset[str]:
+    takes = list(get_type_hints(endpoint, include_extras=True).values())
+    scopes = [required_scopes(each) for each in route.dependencies]
+    if (
+        type(route.original_route) is not APIRoute
+        or route.methods != {"GET"}
+        or route.param_convertors
+        or takes != [Caller, Request, Response]
+        or not inspect.iscoroutinefunction(endpoint)
+        or None in scopes
+    ):
         raise ValueError(f"{route.path} needs more than its caller and the request")
     return frozenset(scope for each in scopes for scope in each or ())
+
+
+def _answers_get(route: RouteContext, path: str) -> bool:
+    return bool(route.path_regex.match(path)) and (route.methods is None or "GET" in route.methods)
 
 
 class _Direct:
     """ASGI middleware: answers the plain requests for one route, and passes all others on."""
 
-    def __init__(self, app: ASGIApp, *, route: RouteContext, scopes: frozenset[str], endpoint: Endpoint) -> None:
+    def __init__(
+        self, app: ASGIApp, *, route: RouteContext, path: str, scopes: frozenset[str], endpoint: Endpoint
+    ) -> None:
         self._app = app
         self._route = route
-        self._path = route.path
+        self._path = path
         self._scopes = scopes
         self._endpoint = endpoint
 

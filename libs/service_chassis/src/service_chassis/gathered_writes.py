@@ -36,12 +36,19 @@ class GatheringTransport(asyncio.Transport):
         """Send it now."""
         if self._pieces:
             pieces, size = self._pieces, self._size
-            self.drop()
-            for piece in pieces if size > MOST_JOINED else (b"".join(pieces),):
-                self._inner.write(piece)
+            self._drop()
+            if size > MOST_JOINED:
+                # All at once: a protocol that is told to pause in between would take what is left for unwritten.
+                self._inner.writelines(pieces)
+            else:
+                self._inner.write(b"".join(pieces))
 
-    def drop(self) -> None:
-        """Send it not at all."""
+    def lost(self) -> None:
+        """Send it not at all: the connection is gone. Whoever writes from now on hears that from the real transport."""
+        self._drop()
+        self.write = self._inner.write  # type: ignore[method-assign]
+
+    def _drop(self) -> None:
         self._pieces = []
         self._size = 0
 
@@ -56,7 +63,7 @@ class GatheringTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """Close at once, losing what was written and not yet sent."""
-        self.drop()
+        self._drop()
         self._inner.abort()
 
 
@@ -70,5 +77,5 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what was written for nobody any more."""
-        self._gathering.drop()
+        self._gathering.lost()
         super().connection_lost(exc)

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -27,11 +28,13 @@ def serve(
     application of its own. Exit status: 1 with a sentence when `prepare` or the port hinders the start, 3 when the
     application does not start.
     """
-    _run(prepare)
-    bound = bind(settings.host, settings.port)
+    with _ended_by_signals():
+        _run(prepare)
+        bound = bind(settings.host, settings.port)
 
     def work(serving: Callable[[], None]) -> None:
-        running = server(make_app(), serving=serving)
+        with _ended_by_signals():
+            running = server(make_app(), serving=serving)
         # Ctrl-C has been obeyed by then: uvicorn raises it once more when everything has ended.
         with contextlib.suppress(KeyboardInterrupt):
             running.run(sockets=[bound])
@@ -42,19 +45,8 @@ def serve(
 
 
 def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asked: list[int] = []
-
-    def end(number: int, _: FrameType | None) -> None:
-        asked.append(number)
-        if len(asked) == 1:
-            raise KeyboardInterrupt
-
-    # SIGTERM too: in a container this is process 1, which no signal ends that it does not handle.
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         asyncio.run(prepare())
-    except KeyboardInterrupt:
-        _end_by(asked[0])
     except (KeysUnusable, UnfitDatabase) as error:
         sys.exit(str(error))
     except StorageUnavailable:
@@ -63,13 +55,23 @@ def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:
         sys.exit(f"The database cannot be used: {error.orig}.")
     except OSError as error:
         sys.exit(f"{error.filename or 'A file'}: {error.strerror}.")
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Be ended by SIGTERM and SIGINT at once meanwhile, whatever is waited for: nothing is served yet.
+
+    Also as process 1 of a container, which no signal ends that it does not handle.
+    """
+    before = {number: signal.signal(number, _end_by) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _end_by(number: int) -> NoReturn:
-    """End by a signal, so that whoever asks is told by which; process 1 of a container survives that, and exits."""
+def _end_by(number: int, _: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
-    sys.exit(128 + number)
+    signal.raise_signal(number)  # whoever asks how this process ended is told by what
+    os._exit(128 + number)

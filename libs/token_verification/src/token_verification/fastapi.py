@@ -151,13 +151,25 @@ def requires_scope(*needed: str) -> Depends:
     """
     if not needed:
         raise ValueError("name at least one scope")
-
-    async def has_scope(caller: Caller) -> None:
-        if not caller.scope.issuperset(needed):
-            raise InsufficientScope(" ".join(needed))
-
-    dependency: Depends = Security(has_scope, scopes=list(needed))
+    dependency: Depends = Security(_HasScopes(needed), scopes=list(needed))
     return dependency
+
+
+def required_scopes(dependency: Depends) -> frozenset[str] | None:
+    """Return what a dependency by `requires_scope` lets pass; None for any other, whatever it says of scopes."""
+    requirement = dependency.dependency
+    return frozenset(requirement.needed) if isinstance(requirement, _HasScopes) else None
+
+
+class _HasScopes:
+    """Lets callers pass whose tokens have all of some scopes."""
+
+    def __init__(self, needed: tuple[str, ...]) -> None:
+        self.needed = needed
+
+    async def __call__(self, caller: Caller) -> None:
+        if not caller.scope.issuperset(self.needed):
+            raise InsufficientScope(" ".join(self.needed))
 
 
 async def _answer(_: Request, refusal: Exception) -> Response:
