@@ -5,21 +5,14 @@ that name before a test could import the real one; it leaves alone what is impor
 """
 
 import gc
-from collections.abc import Callable, Mapping
 
 import pytest
-import uvloop
 
 import gateway  # noqa: F401
 
 pytest.register_assert_rewrite("tests.resource_server_promises")
 
 pytest_plugins = ["tests.postgresql_plugin", "tests.crowded_disk"]
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], uvloop.Loop]]:
-    """Test on the event loop that every process runs on: loops differ in what they do first."""
-    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.hookimpl(trylast=True)

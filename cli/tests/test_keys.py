@@ -98,6 +98,8 @@ def test_a_key_is_listed_rotated_and_compromised(governed: EmbeddedStack) -> Non
         (("rotate",), {"email": ""}, 2, "Whose password is it? Name the administrator with --email."),
         (("compromise", ""), {}, 2, "Which key? The key id is empty: `signet keys list` shows them."),
         (("compromise", "nobody's"), {}, 1, "There is no signing key of that id."),
+        (("compromise", "-Is-nobodys"), {}, 1, "There is no signing key of that id."),
+        (("compromise", "--is-nobodys"), {}, 1, "There is no signing key of that id."),
         (("list", "--url", "http://127.0.0.1:1"), {}, 2, "http://127.0.0.1:1 does not answer: "),
         (("list", "--url", "ftp://x"), {}, 2, "ftp://x does not answer: "),
     ],

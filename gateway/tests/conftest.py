@@ -1,10 +1,16 @@
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
+import uvloop
 from gateway.tests.browser_scene import Scene, set_scene
 
 from gateway.testing import Street
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], uvloop.Loop]]:
+    """Test on the event loop that the gateway runs on: loops differ in what they do first."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -243,7 +243,8 @@ async def test_a_large_refusal_is_not_gathered(street: Street) -> None:
     """What is no problem document for sure goes on as it comes: the gateway's memory is not its size."""
     go_on = asyncio.Event()
 
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 20000\r\n\r\n" + b"x" * 10_000)
         await go_on.wait()
         writer.write(b"x" * 10_000)

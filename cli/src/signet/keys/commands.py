@@ -53,7 +53,8 @@ def rotate(*, email: Email = None, url: Url = _DOOR, json: Json = False) -> None
             print(f"{changed['active']} signs now. {changed['pending']} stands ready.")
 
 
-@keys.command()
+# A key's id may begin with a dash: one in 64 does.
+@keys.command(context_settings={"ignore_unknown_options": True})
 def compromise(
     kid: Annotated[str, typer.Argument(help="The key's id, as the list has it.", metavar="KID")],
     *,
