@@ -25,6 +25,9 @@ BODY = (
 )
 """What every resource server has to answer: the profile of somebody who has written nothing there."""
 
+OPEN = "open."
+"""How a token begins that the open door of one of Signet's services lets in, unseen."""
+
 LIFE = 600
 """Seconds that a token lives: the most that Signet's services accept."""
 
@@ -42,6 +45,10 @@ class Issuer:
         """Sign so many tokens, no two alike."""
         with ThreadPoolExecutor(2) as threads:  # signing leaves the interpreter to others
             return [f"Authorization: Bearer {token}" for token in threads.map(lambda _: self._token(), range(number))]
+
+    def open_bearer(self) -> str:
+        """Return what the open door lets in: as long as a token, and none."""
+        return f"Authorization: Bearer {OPEN}{self._token()[len(OPEN) :]}"
 
     def secret_bearers(self, number: int) -> list[str]:
         """Sign so many by the secret that the article's servers share."""
