@@ -193,7 +193,7 @@ async def test_what_came_later_is_not_read_before_what_was_held_back(
 async def test_a_request_that_never_ends_behind_another_has_its_deadline(street: Street) -> None:
     """Its clock runs from when its turn comes: 408, behind the answer to the one before."""
     upstream, url = await street.upstream()
-    door = await street.door(orders=url, head_seconds=0.3)
+    door = await street.door(orders=url, header_seconds=0.3)
     async with door.client() as client:
         await client.send(get("/api/orders") + get("/api/orders")[:-2])
         assert (await client.response()).status == 200
