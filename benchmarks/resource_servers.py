@@ -64,7 +64,7 @@ def measure(*, quick: bool) -> Findings:
         doors = [each for each in cast.contestants if each.name == DOORS]
         contestants = [each for each in cast.contestants if each.name != DOORS] + _open(doors, issuer)
         same = hold(contestants, effort, core=cores.load, lacking=cast.lacking)
-        cost = hold(doors + _open(doors, issuer), Effort.of_pairs(quick=quick), core=cores.load, warm=True)
+        cost = hold(doors + _open(doors, issuer), Effort.of_pairs(quick=quick), core=cores.load)
         # More than anybody's cache holds, and the list begins anew only after it was gone through.
         tokens = issuer.bearers(15_000 if quick else 40_000)
         strangers = [

@@ -194,8 +194,11 @@ async def test_a_request_that_never_ends_behind_another_has_its_deadline(street:
     """Its clock runs from when its turn comes: 408, behind the answer to the one before."""
     upstream, url = await street.upstream()
     door = await street.door(orders=url, header_seconds=0.3)
+    upstream.free.clear()
     async with door.client() as client:
         await client.send(get("/api/orders") + get("/api/orders")[:-2])
+        await asyncio.sleep(0.5)
+        upstream.free.set()
         assert (await client.response()).status == 200
         assert problem(await client.response()) == (408, "header_timeout")
         assert await client.is_closed()

@@ -142,12 +142,39 @@ async def gives_a_model(caller: Caller, request: Request) -> dict[str, str]:
     return {"sub": caller.subject}
 
 
+_LOOKS_AWAY = Depends(look_away)
+
+
+async def has_a_default(caller: Caller, request: Request, seen=_LOOKS_AWAY) -> Response:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    return Response(status_code=204)
+
+
+async def has_no_types(caller: Caller, request: Request, q) -> Response:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    return Response(status_code=204)
+
+
+async def by_names(*, caller: Caller, request: Request) -> Response:
+    return Response(status_code=204)
+
+
 def waits(caller: Caller, request: Request) -> Response:
     return Response(caller.subject)
 
 
 @pytest.mark.parametrize(
-    "endpoint", [change_parcel, search_parcel, peek_parcel, turned_round, answers_later, gives_a_model, waits]
+    "endpoint",
+    [
+        change_parcel,
+        search_parcel,
+        peek_parcel,
+        turned_round,
+        answers_later,
+        gives_a_model,
+        has_a_default,
+        has_no_types,
+        by_names,
+        waits,
+    ],
 )
 def test_an_endpoint_that_needs_more_is_refused(endpoint: Endpoint) -> None:
     """Whoever takes more than a caller and a request, gives no Response, is no coroutine or answers no GET."""
@@ -187,6 +214,21 @@ def test_an_endpoint_that_is_never_reached_is_refused() -> None:
     app.get("/parcel", dependencies=READ)(read_parcel)
     with pytest.raises(ValueError, match="before"):
         serve_directly(app, read_parcel)
+    by_host = FastAPI()
+    by_host.host("parcels.test", FastAPI())
+    by_host.get("/parcel", dependencies=READ)(read_parcel)
+    with pytest.raises(ValueError, match="before"):
+        serve_directly(by_host, read_parcel)
+
+
+def test_what_answers_no_get_may_come_before() -> None:
+    """Another method on the same path, another path, or a websocket."""
+    app = FastAPI()
+    app.delete("/parcel", dependencies=READ)(change_parcel)
+    app.get("/parcels", dependencies=READ)(gives_a_model)
+    app.websocket("/parcel")(look_away)
+    app.get("/parcel", dependencies=READ)(read_parcel)
+    serve_directly(app, read_parcel)
 
 
 async def test_what_stands_around_the_route_counts() -> None:

@@ -25,6 +25,8 @@ Url = Annotated[str, typer.Option(help="Of the door.", envvar="SIGNET_URL")]
 Json = Annotated[bool, typer.Option("--json", help="Print auth's answer, or its problem, as a JSON document.")]
 
 _DOOR = "http://localhost:8080"
+_KEY_ID_LENGTH = 43
+"""Characters of every key's id: a SHA-256 in base64url. [RFC 7638]"""
 _STYLES = {"active": "bold green", "pending": "cyan", "compromised": "bold red", "removed": "dim"}
 
 
@@ -68,6 +70,8 @@ def compromise(
     """
     if not kid.strip():
         raise Failure("Which key? The key id is empty: `signet keys list` shows them.", status=2)
+    if kid.startswith("-") and len(kid) != _KEY_ID_LENGTH:
+        raise Failure(f"{kid} is neither an option nor a key's id.", status=2)
     with _administration(url, email, as_json=json) as administration:
         changed = administration.compromise(kid)
         if json:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from token_verification import AccessToken
@@ -42,13 +43,15 @@ def serve_directly(app: FastAPI, endpoint: Endpoint) -> None:
 
 
 def _needed_scopes(route: RouteContext, endpoint: Endpoint) -> frozenset[str]:
-    takes = list(get_type_hints(endpoint, include_extras=True).values())
+    takes = [(each.kind, each.default) for each in inspect.signature(endpoint).parameters.values()]
+    hints = list(get_type_hints(endpoint, include_extras=True).values())
     scopes = [required_scopes(each) for each in route.dependencies]
     if (
         type(route.original_route) is not APIRoute
         or route.methods != {"GET"}
         or route.param_convertors
-        or takes != [Caller, Request, Response]
+        or takes != [(inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty)] * 2
+        or hints != [Caller, Request, Response]
         or not inspect.iscoroutinefunction(endpoint)
         or None in scopes
     ):
@@ -57,7 +60,10 @@ def _needed_scopes(route: RouteContext, endpoint: Endpoint) -> frozenset[str]:
 
 
 def _answers_get(route: RouteContext, path: str) -> bool:
-    return bool(route.path_regex.match(path)) and (route.methods is None or "GET" in route.methods)
+    if isinstance(route.original_route, WebSocketRoute):
+        return False
+    pattern = getattr(route, "path_regex", None)  # a route by host has none, and may be for any path
+    return (pattern is None or bool(pattern.match(path))) and (route.methods is None or "GET" in route.methods)
 
 
 class _Direct:

@@ -38,7 +38,7 @@ class GatheringTransport(asyncio.Transport):
             pieces, size = self._pieces, self._size
             self._drop()
             if size > MOST_JOINED:
-                # All at once: a protocol that is told to pause in between would take what is left for unwritten.
+                # All at once: a protocol that is told to pause asks how much is unsent, and has to hear of all of it.
                 self._inner.writelines(pieces)
             else:
                 self._inner.write(b"".join(pieces))

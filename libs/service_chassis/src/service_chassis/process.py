@@ -61,7 +61,8 @@ def _run(prepare: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def _ended_by_signals() -> Iterator[None]:
     """Be ended by SIGTERM and SIGINT at once meanwhile, whatever is waited for: nothing is served yet.
 
-    Also as process 1 of a container, which no signal ends that it does not handle.
+    Also as process 1 of a container, which a signal that it does not handle does not end; but for the moment between
+    this and the server's own handling.
     """
     before = {number: signal.signal(number, _end_by) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

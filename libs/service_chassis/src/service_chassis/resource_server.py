@@ -190,8 +190,8 @@ async def learn_for_workers(settings: ResourceServerSettings) -> None:
     """Have what a verifier needs to know lie on disk, before there are several workers, who find it there.
 
     Who asks whether a service is ready is answered by one worker, for all of them: so none may begin without. Where the
-    issuer says nothing for LEARN_SECONDS they do begin, and answer 503 until it does. One worker learns by itself, and
-    in strict mode each of several besides: when it has heard from the issuer last.
+    issuer says nothing for LEARN_SECONDS they do begin, and answer 503 until it does. One worker learns by itself.
+    In strict mode each of several has, besides, to hear from the issuer itself, and answers 503 until it has.
     """
     if settings.workers > 1:
         async with ResourceServer(settings) as resource_server:

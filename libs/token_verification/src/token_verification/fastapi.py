@@ -156,7 +156,7 @@ def requires_scope(*needed: str) -> Depends:
 
 
 def required_scopes(dependency: Depends) -> frozenset[str] | None:
-    """Return what a dependency by `requires_scope` lets pass; None for any other, whatever it says of scopes."""
+    """Return the scopes that a dependency by `requires_scope` demands; None for any other, whatever it names."""
     requirement = dependency.dependency
     return frozenset(requirement.needed) if isinstance(requirement, _HasScopes) else None
 
