@@ -49,7 +49,8 @@ SESSION = "Express 5 + express-session"
 
 _NOTE = (
     f"All answer the same {len(BODY)} bytes. Peers make them from the claims; Signet's service reads its database at "
-    "each request, follows the feed of revocations, and counts and traces what it answers."
+    "each request, follows the feed of revocations, and counts and traces what it answers. What verifying costs is the "
+    "difference between two doors of one process, in turns of a second: two processes differ by more than that."
 )
 
 

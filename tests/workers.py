@@ -50,7 +50,7 @@ class Everyone:
         self.workers: list[Worker] = []
         for service in PATHS:
             for url in system.replicas(service):
-                self.workers += _workers_at(service, url, system.workers)
+                self.workers += workers_at(service, url, system.workers)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +86,8 @@ class Everyone:
             sleep(0.005)
 
 
-def _workers_at(service: str, url: str, number: int) -> list[Worker]:
+def workers_at(service: str, url: str, number: int) -> list[Worker]:
+    """Open a connection to each worker of one replica: which of them takes a fresh one is the kernel's choice."""
     found: dict[str, Worker] = {}
     for _ in range(500):
         worker = Worker.reached_anew(service, url)

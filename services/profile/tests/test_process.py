@@ -1,16 +1,17 @@
 """`python -m profile_service`: the process as it is run, with the issuer away."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 from typing import Any
 
-import httpx
 import pytest
 from tests.issuer_over_http import IssuerOverHttp
 from tests.resource_server_running import Start, process
+from tests.workers import workers_at
 
 from profile_service.app import create_app
 from profile_service.settings import Settings
@@ -74,13 +75,9 @@ async def test_every_worker_is_ready_from_the_first_on(settings: Settings, monke
             SIGNET_JWKS_URI=issuer.jwks_uri,
             SIGNET_REVOCATIONS_URL=issuer.feed_uri,
         ) as (_, client):
-            said: dict[str, bool] = {}
-            async with asyncio.timeout(20):
-                while len(said) < 2:
-                    async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as fresh:
-                        answer = (await fresh.get("/readyz")).json()
-                        said.setdefault(answer["worker"], answer["ready"])
-    assert list(said.values()) == [True, True]
+            for worker in workers_at("profile", str(client.base_url), 2):
+                with contextlib.closing(worker.http):
+                    assert worker.http.get("/readyz").json()["ready"]
 
 
 async def test_a_process_without_settings_says_which_are_missing() -> None:
