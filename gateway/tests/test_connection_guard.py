@@ -5,9 +5,7 @@ import json
 
 import pytest
 
-from gateway.request_framing import RequestFraming
 from gateway.testing import Client, Response, Street, get
-from service_chassis.problems import Problem
 
 HIDDEN = b"GET /api/orders/hidden HTTP/1.1\r\nHost: door.test\r\n\r\n"
 
@@ -98,26 +96,6 @@ async def test_what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_r
         assert problem(await client.response()) == (400, "malformed_request")
         assert await client.is_closed()
     assert not [request for request in upstream.requests if b"hidden" in request.head + request.body]
-
-
-@pytest.mark.parametrize("smuggled", SMUGGLED.values(), ids=SMUGGLED.keys())
-def test_the_guard_needs_no_parser_behind_it_to_refuse(smuggled: bytes) -> None:
-    """Whatever server is chosen: the guard by itself refuses each of them."""
-    framing = RequestFraming(16_384)
-
-    passed = b""
-
-    def take_all(left: bytes) -> None:
-        nonlocal passed
-        while left:
-            piece, left = framing.take(left)
-            passed += piece
-
-    with pytest.raises(Problem) as refused:
-        take_all(smuggled + HIDDEN)
-    assert refused.value.status == 400
-    # Of a head nothing is passed on, and of a chunked body never its end.
-    assert passed == b"" or (smuggled.startswith(CHUNKED) and not passed.endswith(b"0\r\n\r\n"))
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "TRACE", "FOO", "get", "X" * 32])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from gateway.header_rules import connection_options, remembered_options
+from gateway.header_fields import connection_options, remembered_options
 from gateway.testing import OK, RawUpstream, Street, get
 
 POST = "POST /api/orders HTTP/1.1\r\nHost: door.test\r\n"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import uvloop
 
 from gateway.app import create_app
-from gateway.http_protocol import guarded_protocol
+from gateway.client_connection import client_connections
 from gateway.security_headers import for_all
 from gateway.settings import GatewaySettings
 from service_chassis.logs import configure_logging
@@ -25,7 +25,7 @@ async def serve(
     public_app, operations_app = create_app(settings)
     public = server(
         public_app,
-        http=guarded_protocol(settings.connection_limits),
+        http=client_connections(settings.connection_limits),
         serving=serving,
         headers=for_all(https=settings.public_url.scheme == "https"),
     )

@@ -3,11 +3,8 @@
 import re
 from enum import Enum, auto
 
+from gateway.header_fields import FIELD_LINE
 from service_chassis.problems import Problem
-
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-FIELD_LINE = TOKEN + rb"++:[\t\x20-\x7e\x80-\xff]*+\r\n"
-"""A header or trailer line: no blank before the colon, no folding, no control character. [RFC 9112 section 5]"""
 
 _TRAILER_LINE = re.compile(FIELD_LINE)
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e]*)?\r\n")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from gateway.header_fields import connection_options
 from gateway.security_headers import NAMES, POLICY
 from service_chassis.problems import Problem
 
@@ -167,15 +168,3 @@ def client_headers(headers: RawHeaders, *, bodiless: bool, origin: bytes) -> lis
     if bodiless:
         named.add(b"content-length")
     return [field for field in answered if field[0] not in named] if named else answered
-
-
-def connection_options(value: bytes) -> frozenset[bytes]:
-    """Return the lower-case names that a `Connection` header lists. [RFC 9110 section 7.6.1]"""
-    # What everybody sends is short, and is remembered; what somebody made up may be 16 KiB of names, and is not.
-    return remembered_options(value) if len(value) <= 64 else remembered_options.__wrapped__(value)
-
-
-@lru_cache(256)
-def remembered_options(value: bytes) -> frozenset[bytes]:
-    """Do that, and keep the last 256 for whoever sends the same."""
-    return frozenset(option.strip().lower() for option in value.split(b","))

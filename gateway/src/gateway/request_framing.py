@@ -1,13 +1,16 @@
 """Where one request ends and the next begins: read strictly, so that nobody behind us can read it otherwise.
 
 Request smuggling lives on two readers that disagree. This reader refuses whatever could be read in two ways (RFC 9112
-sections 2.2, 3, 5, 6, 7 and 11.2), and hands on only what it has understood, one request at a time. It knows no server
-and does no I/O: `http_protocol` puts it in front of uvicorn's parser.
+sections 2.2, 3, 5, 6, 7 and 11.2), and hands on only what it has understood, one request at a time. It knows no
+connection and does no I/O: `client_connection` feeds it.
 """
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from gateway.chunked_body import FIELD_LINE, TOKEN, ChunkedBody, malformed
+from gateway.chunked_body import ChunkedBody, malformed
+from gateway.header_fields import TOKEN, connection_options, header_fields
 from service_chassis.problems import Problem
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -20,17 +23,30 @@ LEAST_CHUNK = 64
 
 _TOKEN_START = re.compile(TOKEN)
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb"{1,32}+) ([\x21-\x7e]++) HTTP/([0-9])\.([0-9])\r\n")
-_FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
 _PATH_CHARACTER = rb"[A-Za-z0-9\-._~!$&'()*+,;=:@/]"
 # A query is opaque to routing, and browsers leave more than RFC 3986 allows unescaped in it; a path decides the route.
 _ORIGIN_FORM = re.compile(rb"/(?:" + _PATH_CHARACTER + rb"|%[0-9A-Fa-f]{2})*+(?:\?[!-\"$-~]*+)?")
-_FRAMING_FIELDS = re.compile(rb"(?i)\n(content-length|expect|host|transfer-encoding|upgrade):([^\r]*)\r")
-_UPGRADE_LINE = re.compile(rb"(?i)(?<=\n)upgrade:[^\r]*\r\n")
+_FRAMING_FIELDS = frozenset({b"content-length", b"expect", b"host", b"transfer-encoding", b"upgrade"})
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(rb"[0-9]+")
 _LARGEST_LENGTH_DIGITS = 15
 _MOST_FIELDS = 100
+
+
+class RequestHead(NamedTuple):
+    """What a request says before its body."""
+
+    method: str
+    path: bytes
+    """As it stood in the request line, without the query."""
+    query: bytes
+    fields: list[tuple[bytes, bytes]]
+    """The header fields, names in lower case."""
+    expects: bool
+    """Its sender waits for 100 before the body. [RFC 9110 section 10.1.1]"""
+    keeps: bool
+    """Another request may follow on the connection."""
 
 
 class RequestFraming:
@@ -58,11 +74,11 @@ class RequestFraming:
         """A head has been handed on, and its body has not ended."""
         return self._left > 0 or self._chunks is not None
 
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """Take what belongs to the current request; return what may be handed on, and what was not looked at yet.
+    def take(self, data: bytes) -> tuple[RequestHead | bytes, bytes]:
+        """Return the current request's head, or some of its body; and what comes after that and was not looked at.
 
-        The second part is empty unless the request ended before the data did. Raises `Problem` for what is refused:
-        400 malformed_request, 405, 413, 417, 426, or 431 headers_too_large. The connection cannot be used after that.
+        The former is `b""` as long as a head has not ended. Raises `Problem` for what is refused: 400
+        malformed_request, 405, 413, 417, 426, or 431 headers_too_large. The connection cannot be used after that.
         """
         if self._chunks is not None:
             return self._take_chunks(self._chunks, data)
@@ -72,7 +88,7 @@ class RequestFraming:
             return piece, rest
         return self._take_head(data)
 
-    def _take_head(self, data: bytes) -> tuple[bytes, bytes]:
+    def _take_head(self, data: bytes) -> tuple[RequestHead | bytes, bytes]:
         received = self._pending + data if self._pending else data
         # RFC 9112, section 2.2: one empty line before a request is forgiven. More would be a way to send for ever
         # without ever beginning a request, and so without a deadline.
@@ -95,11 +111,12 @@ class RequestFraming:
         head, rest = received[: end + 4], received[end + 4 :]
         return self._understand(head), rest
 
-    def _understand(self, head: bytes) -> bytes:
+    def _understand(self, head: bytes) -> RequestHead:
         line = _REQUEST_LINE.match(head)
         if line is None:
             raise malformed("The request line is not METHOD SP target SP HTTP/1.1.")
-        if not _FIELD_LINES.fullmatch(head, line.end()):
+        fields = header_fields(head, line.end())
+        if fields is None:
             raise malformed("A header line is not name, colon and value, or contains a control character.")
         method, target, major, minor = line.groups()
         if major + minor not in {b"11", b"10"}:
@@ -117,19 +134,27 @@ class RequestFraming:
             )
         if not _ORIGIN_FORM.fullmatch(target):
             raise malformed("The request target is not a path and an optional query.")
-        if head.count(b"\n") - 2 > _MOST_FIELDS:
+        if len(fields) > _MOST_FIELDS:
             raise Problem(431, "headers_too_large", f"There are more than {_MOST_FIELDS} header lines.")
-        return self._frame(head)
+        framing = _framing_fields(fields)
+        self._delimit(framing)
+        if b"upgrade" in framing:
+            if framing[b"upgrade"].lower() == b"websocket":
+                raise Problem(400, "invalid_request", "WebSockets are not spoken here.")
+            # Any other offer may be ignored (RFC 9110, section 7.8), and some clients make one with every request.
+            fields = [field for field in fields if field[0] != b"upgrade"]
+        path, _, query = target.partition(b"?")
+        keeps = b"close" not in connection_options(framing.get(b"connection", b""))
+        return RequestHead(method.decode(), path, query, fields, b"expect" in framing, keeps)
 
-    def _frame(self, head: bytes) -> bytes:
-        """Learn from the head how its body is delimited. [RFC 9112 section 6]"""
-        fields = _framing_fields(head)
-        if not _HOST.fullmatch(fields.get(b"host", b"")):
+    def _delimit(self, framing: Mapping[bytes, bytes]) -> None:
+        """Learn from the fields how the body is delimited. [RFC 9112 section 6]"""
+        if not _HOST.fullmatch(framing.get(b"host", b"")):
             raise malformed("There has to be one Host header: a host and an optional port.")
-        length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        length, coding = framing.get(b"content-length"), framing.get(b"transfer-encoding")
         if length is not None and coding is not None:
             raise malformed("The body is delimited both by Content-Length and by Transfer-Encoding.")
-        if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+        if framing.get(b"expect", b"100-continue").lower() != b"100-continue":
             raise Problem(417, "malformed_request", "The only expectation met here is 100-continue.")
         if length is not None:
             self._expect_length(length)
@@ -137,12 +162,6 @@ class RequestFraming:
             if coding.lower() != b"chunked":
                 raise malformed("The only transfer coding understood here is chunked.")
             self._chunks = ChunkedBody(self._head_limit, free_chunks=FREE_CHUNKS, least_chunk=LEAST_CHUNK)
-        if b"upgrade" in fields:
-            if fields[b"upgrade"].lower() == b"websocket":
-                raise Problem(400, "invalid_request", "WebSockets are not spoken here.")
-            # Any other offer may be ignored (RFC 9110, section 7.8), and some clients make one with every request.
-            return _UPGRADE_LINE.sub(b"", head)
-        return head
 
     def _expect_length(self, length: bytes) -> None:
         if not _LENGTH.fullmatch(length):
@@ -152,23 +171,23 @@ class RequestFraming:
         self._left = int(length)
 
     def _take_chunks(self, chunks: ChunkedBody, data: bytes) -> tuple[bytes, bytes]:
-        """Hand on what is in the chunks, as one chunk of our own."""
         body, rest = chunks.take(data)
-        understood = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         if chunks.ended:
             self._chunks = None
-            return understood + b"0\r\n\r\n", rest
-        return understood, b""
+        return body, rest
 
 
-def _framing_fields(head: bytes) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
-    for name, value in _FRAMING_FIELDS.findall(head):
-        lowered = name.lower()
-        if lowered in fields:
-            raise malformed(f"There is more than one {lowered.decode()} header.")
-        fields[lowered] = value.strip(b" \t")
-    return fields
+def _framing_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields that are about the connection and its framing; only `Connection` may come more than once."""
+    framing: dict[bytes, bytes] = {}
+    for name, value in fields:
+        if name in _FRAMING_FIELDS:
+            if name in framing:
+                raise malformed(f"There is more than one {name.decode()} header.")
+            framing[name] = value
+        elif name == b"connection":
+            framing[name] = b"%b,%b" % (framing[name], value) if name in framing else value
+    return framing
 
 
 def _refuse_hopeless(received: bytes) -> None:

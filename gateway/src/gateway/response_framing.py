@@ -4,9 +4,10 @@ It knows no connection and does no I/O: `upstream_connection` feeds it.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from gateway.chunked_body import FIELD_LINE, ChunkedBody
+from gateway.chunked_body import ChunkedBody
+from gateway.header_fields import header_fields
 from service_chassis.problems import Problem
 
 HEAD_LIMIT = 32 * 1024
@@ -14,8 +15,6 @@ HEAD_LIMIT = 32 * 1024
 
 _BEGINNING = b"HTTP/1."
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*+)?\r\n")
-_FIELD_LINES = re.compile(rb"(?:" + FIELD_LINE + rb")*+\r\n")
-_FIELDS = re.compile(rb"([^:\r\n]++):[\t ]*+([^\r]*?)[\t ]*+\r\n")
 _FRAMING_FIELDS = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
@@ -24,8 +23,7 @@ class BrokenAnswer(Exception):  # noqa: N818 -- it names what came, and nothing 
     """What came is not an answer of HTTP/1.1, or not the whole of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
+class AnswerHead(NamedTuple):
     """An answer's status and its header fields, names in lower case."""
 
     status: int
@@ -103,7 +101,8 @@ class ResponseFraming:
 
     def _understand(self, head: bytes) -> None:
         line = _STATUS_LINE.match(head)
-        if line is None or not _FIELD_LINES.fullmatch(head, line.end()):
+        fields = None if line is None else header_fields(head, line.end())
+        if line is None or fields is None:
             raise BrokenAnswer("The head is not made of a status line and header lines.")
         status = int(line[2])
         if status < 200:
@@ -111,7 +110,6 @@ class ResponseFraming:
                 raise BrokenAnswer("It agrees to an upgrade that nobody asked for.")
             return
         length = coding = None
-        fields = [(name.lower(), value) for name, value in _FIELDS.findall(head, line.end())]
         for name, value in fields:
             if name not in _FRAMING_FIELDS:
                 continue

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AnyHttpUrl, Field, IPvAnyNetwork
 
-from gateway.http_protocol import ConnectionLimits
+from gateway.client_connection import ConnectionLimits
 from gateway.upstreams import UpstreamLimits
 from service_chassis.settings import ProcessSettings, Seconds
 

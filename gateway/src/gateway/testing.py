@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from gateway.app import Clocks, create_app
-from gateway.http_protocol import guarded_protocol
+from gateway.client_connection import ConnectionLimits, client_connections
 from gateway.routes import RouteTable
 from gateway.security_headers import for_all
 from gateway.settings import GatewaySettings
@@ -185,6 +185,10 @@ class Street:
         """Serve an ASGI application as the services are served."""
         return f"http://127.0.0.1:{(await self._run(server(app, lifespan=False))).port}"  # type: ignore[arg-type]
 
+    async def connections(self, app: object) -> Door:
+        """Serve an ASGI application by the door's connections, without what the gateway is else."""
+        return await self._run(server(app, http=client_connections(ConnectionLimits()), lifespan=False))  # type: ignore[arg-type]
+
     async def door(
         self,
         *,
@@ -209,7 +213,7 @@ class Street:
         )
         app, _ = create_app(settings, routes=routes, clocks=clocks)
         headers = for_all(https=settings.public_url.scheme == "https")
-        return await self._run(server(app, http=guarded_protocol(settings.connection_limits), headers=headers))
+        return await self._run(server(app, http=client_connections(settings.connection_limits), headers=headers))
 
     async def _run(self, running: uvicorn.Server) -> Door:
         # uvicorn's parts without its ticking loop: a test that opens a door costs milliseconds, not tenths of a second.
