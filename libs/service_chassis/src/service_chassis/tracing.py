@@ -37,10 +37,10 @@ def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> Trace:
         elif name == b"x-request-id":
             given = value if given is None else b""
     # Ids have to differ, and are no secret: what makes them may cost no system call.
-    made = f"{getrandbits(192):048x}"
     found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
-    trace_id, flags = (found[1].decode(), found[2].decode()) if found else (made[:32], "00")
-    return Trace(trace_id, flags, given.decode() if given and _REQUEST_ID.fullmatch(given) else made[32:])
+    trace_id, flags = (found[1].decode(), found[2].decode()) if found else (f"{getrandbits(128):032x}", "00")
+    request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else f"{getrandbits(64):016x}"
+    return Trace(trace_id, flags, request_id)
 
 
 def outgoing_headers() -> dict[str, str]:
