@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MEMBERS := libs/token_verification libs/service_chassis services/auth services/profile services/orders gateway cli playground comparison
+BESIDE := services/orders gateway
 PACKAGES := signet-auth:services/auth signet-profile:services/profile signet-orders:services/orders signet-gateway:gateway signet-comparison:comparison
 
-.PHONY: help up demo test check lint bench compare system containers processes lock clean
+.PHONY: help up demo test check lint bench compare system containers processes beside lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -17,8 +18,8 @@ demo: .venv/.ready ## Start a fresh system and let it tell its story with real r
 	@$(BIN)/signet demo
 
 test: .venv/.ready ## Run every test: packages, embedded system, and docker compose where an engine answers
-	@$(BIN)/pytest -n 2 --dist worksteal libs services gateway cli comparison benchmarks
-	@$(MAKE) --no-print-directory system
+	@$(BIN)/pytest -n 2 --dist worksteal libs services cli comparison benchmarks $(addprefix --ignore=,$(BESIDE))
+	@$(MAKE) --no-print-directory --jobs=2 containers beside
 
 check: lint ## What `make lint` holds, the tests of the packages, and that the verifier's reach every branch of it
 	@$(BIN)/pytest libs/token_verification --cov=token_verification --cov-fail-under=100
@@ -48,6 +49,9 @@ containers: .venv/.ready
 
 processes: .venv/.ready
 	@$(BIN)/pytest tests -k "not (compose or postgres or overlay or browser)"
+
+beside: processes # packages whose tests fit beside the containers when the shorter half has ended
+	@$(BIN)/pytest $(BESIDE)
 
 lock: .venv/.ready ## Resolve all dependencies anew and write the hashed locks
 	$(BIN)/uv lock --upgrade
