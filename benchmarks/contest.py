@@ -112,6 +112,13 @@ class Results:
         rounds = zip(self.outcomes[name].costs, self.outcomes[base].costs, strict=True)
         return statistics.median(cost / other for cost, other in rounds)
 
+    def p99_ratio(self, name: str, base: str) -> float | None:
+        """Return how many times the ninety-ninth percentile of another one somebody has, likewise."""
+        if name not in self.outcomes or base not in self.outcomes:
+            return None
+        rounds = zip(self.outcomes[name].loads, self.outcomes[base].loads, strict=True)
+        return statistics.median(load.p99 / other.p99 for load, other in rounds)
+
     def table(self, title: str, *, base: str) -> Table:
         """Lay it out, in ratios to one of them. Those that are lacking stand at the end, with the reason."""
         rows = [

@@ -49,6 +49,7 @@ def measure(*, quick: bool) -> Findings:
             Figure.of_ratio(f"gateway → service × {BASE}", results.ratio(SIGNET, BASE), least=1.8, aim=3.8),
             Figure("p99 at that load", f"{mine.p99 * 1000:.1f} ms" if mine else "not measured",
                    "at most 10 ms (aim 3 ms)", kept=mine is not None and mine.p99 <= 0.010),
+            Figure.of_ratio(f"the same, × that of {BASE}", results.p99_ratio(SIGNET, BASE)),
         ],
         tables=[results.table("The same token again and again", base=BASE)],
         plots=[results.plot("end-to-end", "From the door to a verified answer", base=BASE)],

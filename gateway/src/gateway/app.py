@@ -47,7 +47,9 @@ class Gateway:
     def __init__(self, routes: RouteTable, settings: GatewaySettings, *, clocks: Clocks) -> None:
         limits = settings.upstream_limits
         self._routes = routes
-        self._upstreams = {name: Upstream(name, origin, limits) for name, origin in settings.origins.items()}
+        self._upstreams = {
+            name: Upstream(name, origin, limits, clock=clocks.monotonic) for name, origin in settings.origins.items()
+        }
         self._forwarder = Forwarder(limits)
         self._laboratory = Laboratory(settings.laboratory, limits, self._forwarder) if settings.laboratory else None
         self._edge = _browser_edge(settings, self._forwarder, self._upstreams["auth"], clocks=clocks)

@@ -12,8 +12,9 @@ from gateway.dressed_answer import dressed
 from gateway.forwarding import Forwarder
 from gateway.login_tokens import LoginTokens
 from gateway.own_questions import WholeAnswer, never, own_request, whole_answer
+from gateway.response_framing import BrokenAnswer
 from gateway.security_headers import POLICY
-from gateway.upstreams import Upstream, problem_of
+from gateway.upstreams import Upstream
 from service_chassis.problems import Problem
 from service_chassis.request_bodies import replayed
 
@@ -58,8 +59,8 @@ class CookieLogin:
     async def _begin(self, answer: WholeAnswer, scope: Scope, send: Send) -> None:
         try:
             tokens = LoginTokens.of(answer.body)
-        except ValueError as error:
-            raise problem_of(error, self._auth.name) from None
+        except ValueError:  # says what it has read, which may be a token
+            raise self._auth.failed(BrokenAnswer("It let somebody in without the tokens for it.")) from None
         try:
             set_cookies = self._cookies.setting(tokens)
         except CookieTooLarge:

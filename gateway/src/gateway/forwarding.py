@@ -17,7 +17,7 @@ from gateway.methods import READING, REPEATABLE
 from gateway.punctuality import EVERY, Punctuality
 from gateway.response_framing import AnswerHead, BrokenAnswer
 from gateway.upstream_connection import NoAnswer, UpstreamConnection
-from gateway.upstreams import Upstream, UpstreamLimits, problem_of
+from gateway.upstreams import Upstream, UpstreamLimits
 from service_chassis.problems import Problem
 from service_chassis.server_timing import part
 from service_chassis.tracing import outgoing_headers
@@ -118,7 +118,7 @@ class _Exchange:
         except _ClientLeft:
             return
         except (BrokenAnswer, OSError) as error:
-            self._break_off(self._refusal or problem_of(error, self._upstream.name))
+            self._break_off(self._refusal or error)
         except asyncio.CancelledError:
             if self._ending is None or self._task is None or self._task.uncancel():
                 raise
@@ -310,10 +310,10 @@ class _Exchange:
         self._patience = seconds
         self._due = None  # it is counted from the next look on: so nobody asks for the time at each step
 
-    def _late(self) -> Problem:
+    def _late(self) -> Problem | TimeoutError:
         if self._waiting is _Waiting.CLIENT_SENDS:
             return Problem(408, "body_timeout", "The body took too long to arrive.", headers={"Connection": "close"})
-        return problem_of(TimeoutError(), self._upstream.name)
+        return TimeoutError("It did not answer in time.")
 
     def _too_large(self) -> Problem:
         return Problem(
@@ -323,7 +323,7 @@ class _Exchange:
             headers={"Connection": "close"},
         )
 
-    def _break_off(self, problem: Problem) -> None:
+    def _break_off(self, why: Problem | BrokenAnswer | OSError) -> None:
         if not self._started:
-            raise problem
+            raise why if isinstance(why, Problem) else self._upstream.failed(why)
         _log.warning("answer_broken_off", upstream=self._upstream.name, waiting=self._waiting.name.lower())

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.forwarding import Forwarder
 from gateway.response_framing import BrokenAnswer
-from gateway.upstreams import Upstream, problem_of
+from gateway.upstreams import Upstream
 
 _LONGEST_ANSWER = 64 * 1024
 _KEPT = frozenset({b"host", b"user-agent"})
@@ -62,9 +62,9 @@ async def whole_answer(forwarder: Forwarder, upstream: Upstream, scope: Scope, r
         body.extend(message["body"])
         ended = not message.get("more_body", False)
         if len(body) > _LONGEST_ANSWER:
-            raise problem_of(BrokenAnswer("The answer is too long."), upstream.name)
+            raise upstream.failed(BrokenAnswer("The answer is too long."))
 
     await forwarder.forward(upstream, scope, receive, keep)
     if not ended:
-        raise problem_of(BrokenAnswer("The answer breaks off."), upstream.name)
+        raise upstream.failed(BrokenAnswer("The answer breaks off."))
     return WholeAnswer(status, headers, bytes(body))

@@ -173,6 +173,10 @@ class Street:
     def __init__(self, stack: contextlib.AsyncExitStack) -> None:
         self._stack = stack
 
+    def later(self, close: Callable[[], object]) -> None:
+        """Have this called when the test ends."""
+        self._stack.callback(close)
+
     async def upstream(
         self, answer: bytes | Answer = OK, *, keep: bool = True, host: str = "127.0.0.1", port: int = 0
     ) -> tuple[RawUpstream, str]:

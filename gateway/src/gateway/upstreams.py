@@ -1,13 +1,22 @@
 """The services behind the door, and the pool of connections to them."""
 
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import structlog
 
 from gateway.connection_pool import ConnectionPool
 from gateway.header_rules import RawHeaders, request_head
 from gateway.response_framing import BrokenAnswer
 from gateway.turns import Turns
 from service_chassis.problems import Problem
+
+_SAID_EVERY: Final = 1.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,15 @@ class OwnCookie(Protocol):
 class Upstream:
     """One service: its name, its internal origin such as `http://127.0.0.1:8002`, its connections and its turns."""
 
-    def __init__(self, name: str, origin: str, limits: UpstreamLimits, *, own_cookie: OwnCookie | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        origin: str,
+        limits: UpstreamLimits,
+        *,
+        own_cookie: OwnCookie | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
         self.own_cookie = own_cookie
         self.origin = origin.rstrip("/")
@@ -73,6 +90,9 @@ class Upstream:
             idle_seconds=limits.idle_seconds,
         )
         self.turns = Turns(limits.calls, limits.queue_seconds)
+        self._clock = clock
+        self._unsaid = 0
+        self._say_at = -math.inf
 
     async def fetch(self, path: str, *, most: int) -> bytes:
         """Return the body of what the service answers to a GET of the gateway's own.
@@ -93,9 +113,19 @@ class Upstream:
             self.pool.give_back(connection)
         return bytes(body)
 
+    def failed(self, fault: BrokenAnswer | OSError) -> Problem:
+        """Return the answer to a failed call: 504 when the service kept silent, 502 when it was gone or made no sense.
 
-def problem_of(error: Exception, upstream: str) -> Problem:
-    """Return the answer to a failed call: 504 when the upstream kept silent, 502 when it was gone or made no sense."""
-    if isinstance(error, TimeoutError):
-        return Problem(504, "upstream_timeout", f"The {upstream} service did not answer in time.")
-    return Problem(502, "upstream_unreachable", f"The {upstream} service cannot be reached, or broke off.")
+        The log is told, with how many calls have failed since it was: once a second at most, for in an outage a line
+        for each of them would say no more.
+        """
+        self._unsaid += 1
+        now = self._clock()
+        if now >= self._say_at:
+            _log.warning(
+                "upstream_failed", upstream=self.name, fault=str(fault) or type(fault).__name__, calls=self._unsaid
+            )
+            self._unsaid, self._say_at = 0, now + _SAID_EVERY
+        if isinstance(fault, TimeoutError):
+            return Problem(504, "upstream_timeout", f"The {self.name} service did not answer in time.")
+        return Problem(502, "upstream_unreachable", f"The {self.name} service cannot be reached, or broke off.")
