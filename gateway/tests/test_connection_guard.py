@@ -190,6 +190,22 @@ async def test_a_client_that_says_nothing_is_cut(street: Street) -> None:
         assert await asyncio.wait_for(client.is_closed(), 2)
 
 
+async def test_an_empty_line_buys_no_time(street: Street) -> None:
+    """It is forgiven before a request, and is none: the clock that runs goes on."""
+    door = await street.door(header_seconds=0.2, client_idle_seconds=30)
+    async with door.client() as client:
+        await client.send(b"\r\n")
+        assert await asyncio.wait_for(client.is_closed(), 2)
+
+
+async def test_an_empty_line_behind_a_request_stops_no_clock(street: Street) -> None:
+    """The connection is idle then, and closes when that is over."""
+    door = await street.door(header_seconds=30, client_idle_seconds=0.2)
+    async with door.client() as client:
+        assert (await client.ask(get("/nothing") + b"\r\n")).status == 404
+        assert await asyncio.wait_for(client.is_closed(), 2)
+
+
 async def test_a_kept_connection_outlasts_the_header_deadline_but_not_its_idle_time(street: Street) -> None:
     """Between requests another clock runs, and it ends the connection without a word."""
     door = await street.door(header_seconds=0.1, client_idle_seconds=0.5)
@@ -210,6 +226,23 @@ async def test_expect_continue_is_answered_before_the_body(street: Street) -> No
         assert (await client.ask(b"hello")).status == 200
     assert upstream.requests[0].body == b"hello"
     assert upstream.requests[0].values("expect") == []
+
+
+async def test_what_follows_a_body_that_was_not_asked_for_is_not_read(street: Street) -> None:
+    """Who is refused instead of told to go on may send its body or not: some proxies do not, and send the next request.
+
+    It would be read as the body, and what it hides as a request of its own.
+    """
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url)
+    hiding = b"GET /nothing HTTP/1.1\r\nHost: a\r\nX: "
+    async with door.client() as client:
+        waiting = head(b"Content-Length: %d" % len(hiding), b"Expect: 100-continue", line=b"POST /nothing HTTP/1.1")
+        response = await client.ask(waiting)
+        assert (response.status, response.values("connection")) == (404, ["close"])
+        await client.send(hiding + HIDDEN)
+        assert await client.is_closed()
+    assert not upstream.requests
 
 
 async def test_a_body_that_is_refused_is_not_asked_for(street: Street) -> None:

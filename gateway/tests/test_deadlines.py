@@ -149,8 +149,12 @@ async def test_a_slow_uploader_has_bounds_of_its_own(street: Street, limit: str,
 @pytest.mark.parametrize(
     "begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello"], ids=["before", "during"]
 )
-async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, begun: bytes) -> None:
-    """Before the answer or in the middle of it, the upstream is told at once, by the end of its connection."""
+@pytest.mark.parametrize("next_one", [b"", b"G", b"\r\n"])
+async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, begun: bytes, next_one: bytes) -> None:
+    """Before the answer or in the middle of it, the upstream is told at once, by the end of its connection.
+
+    Also of a client that has begun its next request: what is held back keeps nobody from hearing that it leaves.
+    """
     asked = asyncio.Event()
     ended = asyncio.Event()
 
@@ -164,7 +168,7 @@ async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, be
     _, url = await street.upstream(watching)
     door = await street.door(orders=url, upstream_answer_seconds=30)
     async with door.client() as client:
-        await client.send(get("/api/orders"))
+        await client.send(get("/api/orders") + next_one)
         await asked.wait()
     await asyncio.wait_for(ended.wait(), 2)
 

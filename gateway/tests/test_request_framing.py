@@ -5,6 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from gateway.tests.test_connection_guard import CHUNKED as POSTED
+from gateway.tests.test_connection_guard import HIDDEN, SMUGGLED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +69,22 @@ def test_no_bytes_make_it_fail_otherwise_than_by_a_problem(garbage: bytes, cuts:
     except Problem as problem:
         refused = problem.status
     assert 400 <= refused < 500
+
+
+@pytest.mark.parametrize("smuggled", SMUGGLED.values(), ids=SMUGGLED.keys())
+def test_what_is_refused_at_once_is_refused_byte_by_byte(smuggled: bytes) -> None:
+    """What was found fit is not looked at again, and nothing slips through between two looks."""
+    framing = RequestFraming(16_384)
+    heads: list[RequestHead] = []
+
+    def take_each_byte() -> None:
+        for number in smuggled + HIDDEN:
+            heads.extend(each for each in taken(framing, bytes([number])) if isinstance(each, RequestHead))
+
+    with pytest.raises(Problem) as refused:
+        take_each_byte()
+    assert refused.value.status == 400
+    assert len(heads) == smuggled.startswith(POSTED)
 
 
 def test_one_request_is_taken_at_a_time() -> None:

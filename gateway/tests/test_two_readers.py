@@ -13,11 +13,11 @@ Read = tuple[str, bytes, bytes, list[tuple[bytes, bytes]], bytes]
 """Method, path, query, headers, body."""
 
 
-def by_the_door(stream: bytes) -> list[Read]:
-    """Return the requests that the door would serve before it refuses something, or closes as it was asked to."""
+def by_the_door(stream: bytes) -> tuple[list[Read], int]:
+    """Return the requests that the door would serve, and how many are whole, before it refuses something or closes."""
     framing = RequestFraming(16_384)
     read: list[Read] = []
-    keeps = True
+    keeps, whole = True, 0
     with contextlib.suppress(Problem):
         while stream and (keeps or framing.in_body):
             piece, stream = framing.take(stream)
@@ -26,7 +26,8 @@ def by_the_door(stream: bytes) -> list[Read]:
                 read.append((piece.method, piece.path, piece.query, piece.fields, b""))
             elif piece:
                 read[-1] = (*read[-1][:4], read[-1][4] + piece)
-    return read
+            whole = len(read) - framing.in_body
+    return read, whole
 
 
 class Parser:
@@ -34,13 +35,16 @@ class Parser:
 
     def __init__(self) -> None:
         self.read: list[Read] = []
+        self.whole = 0
+        self.refused = ""
         self._parser = httptools.HttpRequestParser(self)
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
-    def feed(self, stream: bytes) -> list[Read]:
-        with contextlib.suppress(httptools.HttpParserError):
+    def feed(self, stream: bytes) -> None:
+        try:
             self._parser.feed_data(stream)
-        return self.read
+        except httptools.HttpParserError as error:
+            self.refused = str(error)
 
     def on_message_begin(self) -> None:
         self._target = b""
@@ -59,13 +63,22 @@ class Parser:
         path, _, query = self._target.partition(b"?")
         self.read.append((self._parser.get_method().decode(), path, query, self._headers, b""))
 
+    def on_message_complete(self) -> None:
+        self.whole += 1
+
     def on_body(self, piece: bytes) -> None:
         self.read[-1] = (*self.read[-1][:4], self.read[-1][4] + piece)
 
 
 NAMES = (b"Accept", b"Connection", b"Content-Length", b"Expect", b"Host", b"Transfer-Encoding", b"X-A")
-VALUES = (b"", b"1", b"5", b"100-continue", b"a", b"chunked", b"close", b"keep-alive, x", b" \t b \xff\t ")
-FIELDS = st.builds(lambda name, value: b"%b:%b\r\n" % (name, value), st.sampled_from(NAMES), st.sampled_from(VALUES))
+VALUES = (b"", b"1", b"5", b"100-continue", b"a", b"chunked", b"xchunked", b"close", b"keep-alive, x", b" \t b \xff\t ")
+COLONS = (*[b": "] * 8, b" :", b"\t:", b"\x0b:", b"")
+FIELDS = st.builds(
+    lambda name, colon, value: b"%b%b%b\r\n" % (name, colon, value),
+    st.sampled_from(NAMES),
+    st.sampled_from(COLONS),
+    st.sampled_from(VALUES),
+)
 CHUNKS = st.builds(lambda piece: b"%x;a=b\r\n%b\r\n" % (len(piece), piece), st.binary(min_size=1, max_size=20))
 BODIES = st.one_of(
     st.just((b"", b"")),
@@ -97,10 +110,16 @@ def test_what_the_door_has_read_nobody_behind_it_reads_otherwise(
     for at, cut, put in changes:
         stream = stream[: at % (len(stream) + 1)] + put + stream[at % (len(stream) + 1) + cut :]
     assume(b"upgrade" not in stream.lower())  # where a parser stops, and the door reads on without that header
-    read, parsed = by_the_door(stream), Parser().feed(stream)
-    assert read[:-1] == parsed[: len(read[:-1])]
+    (read, whole), parser = by_the_door(stream), Parser()
+    parser.feed(stream)
+    picky = "chunk" in parser.refused  # about blanks behind a chunk's size, and extensions: neither goes any further
+    if picky:
+        read, whole = read[: len(parser.read)], min(whole, parser.whole)
+    assert whole <= parser.whole
+    assert read[:-1] == parser.read[: len(read[:-1])]
     if read:
         *head, body = read[-1]
-        *parsed_head, parsed_body = parsed[len(read) - 1]
+        *parsed_head, parsed_body = parser.read[len(read) - 1]
         assert head == parsed_head
-        assert parsed_body.startswith(body)  # it may go on where the door has refused
+        # Where one has refused, the other may go on.
+        assert parsed_body.startswith(body) or (picky and body.startswith(parsed_body))

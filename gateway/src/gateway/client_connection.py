@@ -91,6 +91,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.lost()
         if self._exchange is not None:
             self._exchange.disconnect()
+            self._exchange = None
         self.resume_writing()
 
     def shutdown(self) -> None:
@@ -130,11 +131,15 @@ class ClientConnection(asyncio.Protocol):
             self._advance(data)
 
     def _hold(self, data: bytes) -> None:
-        """Keep what belongs to a later request, unread; its client is not to blame for the time until its turn."""
+        """Keep what belongs to a later request, unread; its client is not to blame for the time until its turn.
+
+        A little of it, for whoever does not listen at all would not hear that the client leaves.
+        """
         self._held += data
         self._unwatch()
         self._awaits_head = False
-        self._pause_reading()
+        if len(self._held) > self.limits.head_bytes:
+            self._pause_reading()
 
     def _advance(self, data: bytes) -> None:
         while data and not self.transport.is_closing():
@@ -196,6 +201,15 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._set_clock()
 
+    def unanswered(self) -> None:
+        """End the connection: there is no answer, or no end of it. Who gets not a byte may send the request again."""
+        if self.transport.is_closing():
+            return
+        if self._exchange is None or self._exchange.started:
+            self.transport.close()
+        else:
+            self._refuse(Problem(500, "internal_error", "Something went wrong here."))
+
     def _serve_next(self) -> None:
         """Turn to what was held back, and only then to what has come since."""
         if self.transport.is_closing():
@@ -212,6 +226,8 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._framing.in_body and self._exchange is None:
             return  # answered before its body has ended: the lingering clock runs
+        if self._framing.forgiving and self._due is not None:
+            return  # an empty line buys no time
         self._awaits_head = False
         if self._exchange is not None:
             self._unwatch()

@@ -16,6 +16,7 @@ MOST_UNREAD = 64 * 1024
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset({204, 304})
+_FRAMING_FIELDS = frozenset({b"connection", b"content-length", b"transfer-encoding"})
 
 
 class ExchangeSide(Protocol):
@@ -28,6 +29,9 @@ class ExchangeSide(Protocol):
 
     def answered(self) -> None:
         """Turn to what comes after: the answer is complete."""
+
+    def unanswered(self) -> None:
+        """End the connection: there is no answer, or no end of it."""
 
     def may_write(self) -> Awaitable[object] | None:
         """Return something to wait for while the client reads too slowly, else None."""
@@ -56,7 +60,7 @@ class ClientExchange:
         self.started = self.complete = self.disconnected = False
 
     async def run(self, app: ASGIApp, scope: dict[str, Any]) -> None:
-        """Have the application answer. If it does not, or not to the end, the client sees its connection cut.
+        """Have the application answer. Where it begins no answer, the client is told that; where it ends none, cut off.
 
         Raises what the application raises, and RuntimeError if it gives no answer: the event loop logs it.
         """
@@ -66,7 +70,7 @@ class ClientExchange:
                 raise RuntimeError("the application has returned without an answer")
         finally:
             if not self.complete and not self.disconnected:
-                self._side.transport.close()
+                self._side.unanswered()
 
     def body_came(self, piece: bytes, *, ended: bool) -> bool:
         """Take more of the body; return whether that is as much as may wait for the application."""
@@ -82,7 +86,7 @@ class ClientExchange:
 
     async def receive(self) -> Message:
         """Return the next piece of the body, or that there is nobody any more. [ASGI HTTP, "Receive" events]"""
-        if self._expects and not self.started and not self._body_ended and not self._side.transport.is_closing():
+        if self._body_withheld() and not self.started and not self._side.transport.is_closing():
             self._expects = False
             self._side.transport.write(_CONTINUE)
         while not (self.disconnected or self.complete or self._body or (self._body_ended and not self._body_told)):
@@ -118,36 +122,51 @@ class ClientExchange:
     def _send_now(self, message: Message) -> None:
         if self.disconnected:
             return
-        if not self.started:
+        kind = message["type"]
+        if kind == "http.response.start" and not self.started:
+            head = self._head(message["status"], message.get("headers", ()))
             self.started = True
-            self._side.transport.write(self._head(message["status"], message.get("headers", ())))
-        elif not self.complete:
+            self._side.transport.write(head)
+        elif kind == "http.response.body" and self.started and not self.complete:
             self._send_body(message.get("body", b""), ended=not message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{kind} has no place here")
 
     def _head(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Return the answer's head, having learned from the headers how its body is delimited."""
+        """Return the answer's head, having learned from the headers how its body is delimited.
+
+        Their names are in lower case, as ASGI has them.
+        """
         lines = [b"%b: %b\r\n" % field for field in headers]
-        length = None
-        closes = False
+        framing: dict[bytes, bytes] = {}
         for name, value in headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"connection" and b"close" in connection_options(value):
-                closes = True
-        if self._to_head or status in _BODILESS:
-            length = 0
-        elif length is None:
-            self._chunked = True
+            if name in _FRAMING_FIELDS:
+                if name in framing or name == b"transfer-encoding":
+                    raise RuntimeError("how the answer is delimited is said twice, or is not the application's to say")
+                framing[name] = value
+        length = framing.get(b"content-length")
+        bodiless = self._to_head or status in _BODILESS
+        chunked = length is None and not bodiless
+        if chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
-        self._unsent = length or 0
-        if closes:
+        if b"close" in connection_options(framing.get(b"connection", b"")):
             self.keeps = False
-        elif not self.keeps:
+        elif not self.keeps or self._body_withheld():
+            self.keeps = False
             lines.append(b"connection: close\r\n")
         head = b"".join(lines)
         if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
             raise RuntimeError("a header of the answer would become several")
+        self._chunked = chunked
+        self._unsent = 0 if bodiless or length is None else int(length)
         return b"%b%b%b\r\n" % (_STATUS_LINES[status], self._side.default_headers(), head)
+
+    def _body_withheld(self) -> bool:
+        """Whether the client waits for 100 before it sends its body. Told something else, it may send the body or not.
+
+        What it sends next can be read in two ways then, and so is not read. [RFC 9110 section 10.1.1]
+        """
+        return self._expects and not self._body_ended
 
     def _send_body(self, piece: bytes, *, ended: bool) -> None:
         if self._to_head:
@@ -158,9 +177,10 @@ class ClientExchange:
                 framed += b"0\r\n\r\n"
             piece = framed
         else:
-            self._unsent -= len(piece)
-            if self._unsent < 0 or (ended and self._unsent):
+            unsent = self._unsent - len(piece)
+            if unsent < 0 or (ended and unsent):
                 raise RuntimeError("the answer's body is longer or shorter than its Content-Length says")
+            self._unsent = unsent
         if piece:
             self._side.transport.write(piece)
         if ended:

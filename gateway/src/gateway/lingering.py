@@ -87,8 +87,9 @@ class LingeringTransport(GatheringTransport):
             self._reading.stop()
 
     def lost(self) -> None:
-        """Stop the clocks too."""
+        """Stop the clocks too, and let go of whoever had it asked: they hold each other."""
         super().lost()
+        self._mid_body = _never
         self._reading.stop()
         if self._timer is not None:
             self._timer.cancel()
@@ -100,3 +101,7 @@ class LingeringTransport(GatheringTransport):
         self._inner.close()
         if unsent:
             self._reading.start()
+
+
+def _never() -> bool:
+    return False

@@ -70,6 +70,11 @@ class RequestFraming:
         return self._pending != b""
 
     @property
+    def forgiving(self) -> bool:
+        """An empty line has come, and nothing yet of the request that it stands before."""
+        return self._forgiven and not self._pending
+
+    @property
     def in_body(self) -> bool:
         """A head has been handed on, and its body has not ended."""
         return self._left > 0 or self._chunks is not None
@@ -89,21 +94,22 @@ class RequestFraming:
         return self._take_head(data)
 
     def _take_head(self, data: bytes) -> tuple[RequestHead | bytes, bytes]:
-        received = self._pending + data if self._pending else data
+        seen = len(self._pending)
+        received = self._pending + data if seen else data
         # RFC 9112, section 2.2: one empty line before a request is forgiven. More would be a way to send for ever
         # without ever beginning a request, and so without a deadline.
         if received.startswith(b"\r\n"):
             if self._forgiven:
                 raise malformed("There is more than one empty line before the request.")
             self._forgiven = True
-            received = received[2:]
+            received, seen = received[2:], 0
             if received.startswith(b"\r\n"):
                 raise malformed("There is more than one empty line before the request.")
         end = received.find(b"\r\n\r\n")
         if (end + 4 if end >= 0 else len(received)) > self._head_limit:
             raise Problem(431, "headers_too_large", f"Request line and headers exceed {self._head_limit} bytes.")
         if end < 0:
-            _refuse_hopeless(received)
+            _refuse_hopeless(received, seen)
             self._pending = received
             return b"", b""
         self._pending = b""
@@ -190,7 +196,7 @@ def _framing_fields(fields: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]
     return framing
 
 
-def _refuse_hopeless(received: bytes) -> None:
-    """Refuse at once what no further byte can mend, rather than at the deadline."""
-    if (received and not (received == b"\r" or _TOKEN_START.match(received))) or _BARE_LINE_FEED.search(received):
+def _refuse_hopeless(received: bytes, seen: int) -> None:
+    """Refuse at once what no further byte can mend, rather than at the deadline; `seen` bytes were found fit before."""
+    if (received and not (received == b"\r" or _TOKEN_START.match(received))) or _BARE_LINE_FEED.search(received, seen):
         raise malformed("This is not an HTTP/1.1 request.")

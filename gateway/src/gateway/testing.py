@@ -203,6 +203,8 @@ class Street:
         clocks: Clocks | None = None,
         **changes: object,
     ) -> Door:
+        if unknown := changes.keys() - GatewaySettings.model_fields.keys():
+            raise TypeError(f"there are no such settings: {unknown}")
         nowhere = f"http://127.0.0.1:{closed_port()}"
         settings = GatewaySettings.model_validate(
             {
