@@ -20,6 +20,8 @@ from signet.stack import EmbeddedStack
 
 TITLE = "200 parallel logins, and the reads of those who are logged in"
 AT_ONCE = 200
+PEOPLE = 20
+"""Who they are, ten times each: an account has 200 open logins, and one above that ends another, of which all hear."""
 READERS = 8
 PAUSE = 20
 """Milliseconds between a reader's answer and its next question: about 300 reads a second in all."""
@@ -66,14 +68,14 @@ def measure(*, quick: bool) -> Findings:
                   [_row("none", quiet), _row(str(AT_ONCE), flooded)]),
             Table("Logins", ("answer", "number"), [(str(status), str(number)) for status, number in met]),
         ],
-        notes=["Whoever finds the queue full is told so at once, by 503, and comes back one or two seconds later."],
+        notes=[f"{AT_ONCE} logins of {PEOPLE} people. Whoever finds the queue full is told so at once, by 503, and comes "
+               "back one or two seconds later."],
     )  # fmt: skip
 
 
 async def _measure(stack: EmbeddedStack, *, rounds: int, seconds: int) -> tuple[list[Load], list[Load], Flood]:
     door, flood = Door(stack), Flood()
-    # Two: of those who flood only the latest logins stay open.
-    person, reader = await door.register(), await door.register()
+    reader, *people = [await door.register() for _ in range(1 + PEOPLE)]
     token = (await door.log_in(reader))["access_token"]
     port, auth = stack.addresses.ports["gateway"], stack.process("auth").pid
     asking = Asking(port, "/api/profile", [f"Authorization: Bearer {token}"])
@@ -81,7 +83,10 @@ async def _measure(stack: EmbeddedStack, *, rounds: int, seconds: int) -> tuple[
     flooded: list[Load] = []
     for _ in range(rounds):
         quiet.append(await _read(asking, seconds))
-        people = [asyncio.create_task(_log_in_again_and_again(port, person, flood)) for _ in range(AT_ONCE)]
+        flooding = [
+            asyncio.create_task(_log_in_again_and_again(port, people[number % PEOPLE], flood))
+            for number in range(AT_ONCE)
+        ]
         try:
             await asyncio.sleep(NOT_IN_THE_FIRST)
             flood.counting = True
@@ -91,9 +96,9 @@ async def _measure(stack: EmbeddedStack, *, rounds: int, seconds: int) -> tuple[
             flood.cpu += Usage.of(auth).cpu - cpu
             flood.counting = False
         finally:
-            for each in people:
+            for each in flooding:
                 each.cancel()
-            for each in people:
+            for each in flooding:
                 with suppress(asyncio.CancelledError):
                     await each
         # Those who were hung up on have places in the queue for another second.
