@@ -28,6 +28,10 @@ PAUSE = 20
 NOT_IN_THE_FIRST = 1.0
 """Seconds of a flood before anything is measured: by then, everyone has come."""
 
+_NOTE = (
+    f"{AT_ONCE} logins of {PEOPLE} people. Whoever finds the queue full is told so at once, by 503, and comes back one or "
+    "two seconds later."
+)
 _COLUMNS = ("logins at once", "reads/s", "median ms", "p99 ms", "worst ms")
 
 
@@ -68,8 +72,7 @@ def measure(*, quick: bool) -> Findings:
                   [_row("none", quiet), _row(str(AT_ONCE), flooded)]),
             Table("Logins", ("answer", "number"), [(str(status), str(number)) for status, number in met]),
         ],
-        notes=[f"{AT_ONCE} logins of {PEOPLE} people. Whoever finds the queue full is told so at once, by 503, and comes "
-               "back one or two seconds later."],
+        notes=[_NOTE],
     )  # fmt: skip
 
 
