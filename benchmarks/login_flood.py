@@ -29,8 +29,8 @@ NOT_IN_THE_FIRST = 1.0
 """Seconds of a flood before anything is measured: by then, everyone has come."""
 
 _NOTE = (
-    f"{AT_ONCE} logins of {PEOPLE} people. Whoever finds the queue full is told so at once, by 503, and comes back one or "
-    "two seconds later."
+    f"{AT_ONCE} logins of {PEOPLE} people. Whoever finds the queue full is told so at once, by 503, and comes back one "
+    "or two seconds later."
 )
 _COLUMNS = ("logins at once", "reads/s", "median ms", "p99 ms", "worst ms")
 
