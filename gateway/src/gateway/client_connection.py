@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from gateway.client_exchange import ClientExchange, status_line
 from gateway.lingering import LingeringTransport
+from gateway.moving_deadline import MovingDeadline
 from gateway.request_framing import RequestFraming, RequestHead
 from gateway.security_headers import POLICY
 from service_chassis.problems import PROBLEM_MEDIA_TYPE, Problem, problem_body
@@ -61,8 +62,7 @@ class ClientConnection(asyncio.Protocol):
         self._framing = RequestFraming(self.limits.head_bytes)
         self._exchange: ClientExchange | None = None
         self._held = b""
-        self._due: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = MovingDeadline(self._loop, self._time_is_up)
         self._awaits_head = True
         self._reading_paused = False
         self._writable: asyncio.Event | None = None
@@ -78,15 +78,12 @@ class ClientConnection(asyncio.Protocol):
         self._address = _address(transport, "peername")
         self._own_address = _address(transport, "sockname")
         self._server.connections.add(self)  # type: ignore[arg-type]  # uvicorn lists its own classes
-        self._watch(self.limits.head_seconds)
+        self._deadline.set(self.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- however it came about
         """Let go of everything that belonged to the connection."""
         self._server.connections.discard(self)
-        self._unwatch()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.end()
         self._held = b""
         self.transport.lost()
         if self._exchange is not None:
@@ -136,7 +133,7 @@ class ClientConnection(asyncio.Protocol):
         A little of it, for whoever does not listen at all would not hear that the client leaves.
         """
         self._held += data
-        self._unwatch()
+        self._deadline.clear()
         self._awaits_head = False
         if len(self._held) > self.limits.head_bytes:
             self._pause_reading()
@@ -197,7 +194,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._resume_reading()
         if self._framing.in_body:
-            self._watch(self.limits.linger_seconds)
+            self._deadline.set(self.limits.linger_seconds)
         else:
             self._set_clock()
 
@@ -222,39 +219,17 @@ class ClientConnection(asyncio.Protocol):
         if self._framing.in_head:
             if not self._awaits_head:  # the clock runs from the first byte, however many follow
                 self._awaits_head = True
-                self._watch(self.limits.head_seconds)
+                self._deadline.set(self.limits.head_seconds)
             return
         if self._framing.in_body and self._exchange is None:
             return  # answered before its body has ended: the lingering clock runs
-        if self._framing.forgiving and self._due is not None:
+        if self._framing.forgiving and self._deadline.is_set:
             return  # an empty line buys no time
         self._awaits_head = False
         if self._exchange is not None:
-            self._unwatch()
+            self._deadline.clear()
         else:
-            self._watch(self.limits.idle_seconds)
-
-    def _watch(self, seconds: float) -> None:
-        """Let the time be up in so many seconds; a timer that rings too early for it may stay, and is set anew then."""
-        self._due = due = self._loop.time() + seconds
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._ring)
-
-    def _unwatch(self) -> None:
-        self._due = None
-
-    def _ring(self) -> None:
-        self._timer = None
-        if self._due is None:
-            return
-        if self._due > self._loop.time():
-            self._timer = self._loop.call_at(self._due, self._ring)
-        else:
-            self._due = None
-            self._time_is_up()
+            self._deadline.set(self.limits.idle_seconds)
 
     def _time_is_up(self) -> None:
         if self._framing.in_head:
@@ -264,7 +239,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what was refused and hang up; a request that was under way is told that its client left."""
-        self._unwatch()
+        self._deadline.clear()
         if self._exchange is not None:
             self._exchange.disconnect()
             if self._exchange.started:
