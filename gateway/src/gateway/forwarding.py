@@ -128,6 +128,7 @@ class _Exchange:
             self._let_go()
             if self._watcher is not None:
                 self._watcher.cancel()
+                self._watcher = None  # they would hold each other, and the request, until the garbage collector comes
 
     async def _ask(self, request: bytes) -> tuple[UpstreamConnection, AnswerHead]:
         """Send the request, or as much of it as is here, and return the beginning of its answer."""
