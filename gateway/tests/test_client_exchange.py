@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.punctuality import EVERY
 from gateway.testing import Client, Street, get
 
 Headers = list[tuple[bytes, bytes]]
@@ -162,3 +163,28 @@ async def test_nothing_of_a_lost_connection_waits_for_the_garbage_collector(stre
     finally:
         gc.enable()
     assert watch() is None
+
+
+async def test_a_slow_request_leaves_nothing_for_the_garbage_collector(street: Street) -> None:
+    """Also one that took so long that its client was watched: under load, that is every request."""
+    upstream, url = await street.upstream()
+    door = await street.door(orders=url)
+    async with door.client() as client:
+        assert (await client.ask(get("/api/orders"))).status == 200
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            upstream.free.clear()
+            await client.send(get("/api/orders"))
+            await asyncio.sleep(3 * EVERY)
+            upstream.free.set()
+            assert (await client.response()).status == 200
+            await asyncio.sleep(0)
+            gc.collect()
+            left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("gateway.")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert left == []

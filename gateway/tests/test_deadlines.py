@@ -1,7 +1,6 @@
 """Who waits for whom, how long, and what the other side gets to know of it."""
 
 import asyncio
-import gc
 import json
 import socket
 import time
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.punctuality import EVERY
 from gateway.testing import OK, Street, get
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -173,31 +171,6 @@ async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, be
         await client.send(get("/api/orders") + next_one)
         await asked.wait()
     await asyncio.wait_for(ended.wait(), 2)
-
-
-async def test_a_slow_request_leaves_nothing_for_the_garbage_collector(street: Street) -> None:
-    """Also one that took so long that its client was watched: under load, that is every request."""
-    upstream, url = await street.upstream()
-    door = await street.door(orders=url)
-    async with door.client() as client:
-        assert (await client.ask(get("/api/orders"))).status == 200
-        gc.collect()
-        gc.disable()
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        try:
-            upstream.free.clear()
-            await client.send(get("/api/orders"))
-            await asyncio.sleep(3 * EVERY)
-            upstream.free.set()
-            assert (await client.response()).status == 200
-            await asyncio.sleep(0)
-            gc.collect()
-            left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("gateway.")]
-        finally:
-            gc.set_debug(0)
-            gc.garbage.clear()
-            gc.enable()
-    assert left == []
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body_ends_its_request_upstream(street: Street) -> None:

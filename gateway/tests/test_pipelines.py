@@ -76,18 +76,12 @@ async def test_headers_above_the_cap_are_431_behind_a_pipelined_request(street: 
 
 async def test_a_half_sent_head_behind_a_slow_answer_is_not_counted_against_its_client(street: Street) -> None:
     """While the door itself is busy with the first request, the second's clock stands still."""
-    release = asyncio.Event()
-
-    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await release.wait()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    _, url = await street.upstream(slowly)
+    upstream, url = await street.upstream()
+    upstream.free.clear()
     door = await street.door(orders=url, header_seconds=0.2)
     async with door.client() as client:
         await client.send(get("/api/orders") + b"GET / HTTP/1.1\r\nHo")
         await asyncio.sleep(0.4)
-        release.set()
+        upstream.free.set()
         assert (await client.response()).status == 200
         assert (await client.ask(b"st: door.test\r\n\r\n")).status == 200

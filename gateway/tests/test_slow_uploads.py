@@ -103,20 +103,14 @@ async def test_a_large_body_that_drips_keeps_its_turn_only_while_nobody_wants_it
 
 async def test_nobody_is_turned_out_while_the_service_itself_is_slow(street: Street) -> None:
     """Whose service takes its time keeps the turn, however long; the others get 503."""
-    release = asyncio.Event()
-
-    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        await release.wait()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    _, url = await street.upstream(slowly)
+    upstream, url = await street.upstream()
+    upstream.free.clear()
     door = await street.door(orders=url, upstream_calls=1, upstream_queue_seconds=0.1, upstream_answer_seconds=60)
     first = asyncio.create_task(door.get("/api/orders"))
     await until_read(door, of=1)
     await asyncio.sleep(0.3)
     assert (await door.get("/api/orders")).status == 503
-    release.set()
+    upstream.free.set()
     assert (await first).status == 200
 
 
