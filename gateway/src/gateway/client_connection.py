@@ -179,10 +179,6 @@ class ClientConnection(asyncio.Protocol):
         self._server.tasks.add(task)
         task.add_done_callback(self._server.tasks.discard)
 
-    def body_wanted(self) -> None:
-        """Read on: the application has taken what there was of the body."""
-        self._resume_reading()
-
     def answered(self) -> None:
         """Turn to the next request, or to what is left of this one's body."""
         self._exchange = None
@@ -192,7 +188,7 @@ class ClientConnection(asyncio.Protocol):
             # Not from within the answer's last write: a long pipeline would nest as deep as it is long.
             self._loop.call_soon(self._serve_next)
             return
-        self._resume_reading()
+        self.resume_reading()
         if self._framing.in_body:
             self._deadline.set(self.limits.linger_seconds)
         else:
@@ -212,7 +208,7 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         held, self._held = self._held, b""
-        self._resume_reading()
+        self.resume_reading()
         self._advance(held)
 
     def _set_clock(self) -> None:
@@ -260,7 +256,8 @@ class ClientConnection(asyncio.Protocol):
             self._reading_paused = True
             self.transport.pause_reading()
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
+        """Read on."""
         if self._reading_paused:
             self._reading_paused = False
             self.transport.resume_reading()

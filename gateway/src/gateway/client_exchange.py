@@ -24,7 +24,7 @@ class ExchangeSide(Protocol):
 
     transport: LingeringTransport
 
-    def body_wanted(self) -> None:
+    def resume_reading(self) -> None:
         """Read on: the application has taken what there was of the body."""
 
     def answered(self) -> None:
@@ -91,7 +91,7 @@ class ClientExchange:
             self._side.transport.write(_CONTINUE)
         while not (self.disconnected or self.complete or self._body or (self._body_ended and not self._body_told)):
             if not self._body_ended:
-                self._side.body_wanted()
+                self._side.resume_reading()
             if self._news is None:
                 self._news = asyncio.Event()
             self._news.clear()
@@ -101,7 +101,7 @@ class ClientExchange:
         body, self._body = bytes(self._body), bytearray()
         self._body_told = self._body_ended
         if not self._body_ended:
-            self._side.body_wanted()
+            self._side.resume_reading()
         return {"type": "http.request", "body": body, "more_body": not self._body_ended}
 
     def send(self, message: Message) -> Awaitable[None]:
