@@ -127,7 +127,8 @@ class Neighbours(httpx.AsyncBaseTransport):
         )
 
     def _verifier(self, audience: str) -> AccessTokenVerifier:
-        return AccessTokenVerifier(issuer=self._issuer.issuer, audience=audience, key_set=self._issuer.key_set)
+        issuer = self._issuer
+        return AccessTokenVerifier(issuer=issuer.issuer, audience=audience, key_set=issuer.key_set, clock=issuer.clock)
 
 
 async def _drip() -> AsyncIterator[bytes]:
