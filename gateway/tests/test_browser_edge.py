@@ -1,5 +1,6 @@
 """A browser with a login in cookies, at the door: what it sends, what services and auth get, and what it gets back."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.tests.browser_scene import (
     reason,
 )
 
+from gateway.punctuality import EVERY
 from gateway.testing import Street
 
 
@@ -126,6 +128,27 @@ async def test_cookies_outlast_a_logout_that_did_not_happen(scene: Scene, street
     door = await street.door()
     answer = await Browser(door, {REFRESH: "r0"}).ask("POST", "/logout")
     assert (answer.status, answer.values("set-cookie")) == (502, [])
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/logout"), ("GET", "/api/orders")])
+async def test_auth_is_asked_to_the_end_though_the_browser_leaves(street: Street, method: str, path: str) -> None:
+    """A logout is not given up half-way, nor a refresh, for which others may wait."""
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def watching(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        while await reader.read(1000):
+            pass
+        ended.set()
+
+    _, url = await street.upstream(watching)
+    door = await street.door(auth=url, upstream_answer_seconds=30)
+    async with door.client() as client:
+        await client.send(f"{method} {path} HTTP/1.1\r\nHost: door.test\r\n{OURS}Cookie: {REFRESH}=r0\r\n\r\n".encode())
+        await asked.wait()
+    await asyncio.sleep(3 * EVERY)  # in which it would notice
+    assert not ended.is_set()
 
 
 @pytest.mark.parametrize(

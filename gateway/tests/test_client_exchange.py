@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.client_exchange import CLIENT_LEFT
 from gateway.punctuality import EVERY
 from gateway.testing import Client, Street, get
 
@@ -75,6 +76,7 @@ async def test_what_an_application_is_told_of_a_request(street: Street) -> None:
     await door.get("/a%2Fb%C3%A9?c=%2F", "X-A:  b \r\nX-a: \xe9\r\n")
     (client_host, client_port), server = told.pop("client"), told.pop("server")
     assert (client_host, client_port > 0, server) == ("127.0.0.1", True, ("127.0.0.1", door.port))
+    assert not told.pop("extensions")[CLIENT_LEFT]()
     assert told == {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -166,7 +168,7 @@ async def test_nothing_of_a_lost_connection_waits_for_the_garbage_collector(stre
 
 
 async def test_a_slow_request_leaves_nothing_for_the_garbage_collector(street: Street) -> None:
-    """Also one that took so long that its client was watched: under load, that is every request."""
+    """Also one that took so long that its deadline was looked at: under load, that is every request."""
     upstream, url = await street.upstream()
     door = await street.door(orders=url)
     async with door.client() as client:

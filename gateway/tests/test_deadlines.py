@@ -151,7 +151,7 @@ async def test_a_slow_uploader_has_bounds_of_its_own(street: Street, limit: str,
 )
 @pytest.mark.parametrize("next_one", [b"", b"G", b"\r\n"])
 async def test_a_client_that_leaves_ends_its_request_upstream(street: Street, begun: bytes, next_one: bytes) -> None:
-    """Before the answer or in the middle of it, the upstream is told at once, by the end of its connection.
+    """Before the answer or in the middle of it, the upstream is told, by the end of its connection.
 
     Also of a client that has begun its next request: what is held back keeps nobody from hearing that it leaves.
     """

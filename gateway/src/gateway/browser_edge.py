@@ -26,7 +26,6 @@ from gateway.refreshing import LoginOver, Refresher
 from gateway.routes import Route
 from gateway.upstreams import Upstream
 from service_chassis.problems import Problem
-from service_chassis.request_bodies import replayed
 
 
 class BrowserEdge:
@@ -76,7 +75,7 @@ class BrowserEdge:
             case "POST", b"/refresh", Carried():
                 await self._refresh(carried, scope, send)
             case "POST", b"/logout", Carried(refresh=token) if token:
-                await self._log_out(token, scope, receive, send)
+                await self._log_out(token, scope, send)
             case _, _, Carried() if not route.anonymous:
                 await self._passage.serve(carried, upstream, scope, receive, send)
             case _:
@@ -103,16 +102,16 @@ class BrowserEdge:
             return
         await tokens_in_cookies(tokens, self._cookies).send(dressed(send, self._cookies.setting(tokens)))
 
-    async def _log_out(self, refresh_token: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _log_out(self, refresh_token: str, scope: Scope, send: Send) -> None:
         """End a login by its refresh token, which is good for that whatever has become of the access token.
 
         The cookies stay when auth does not say so: the login has not ended, and they can still end it. With what can be
         no refresh token they never could, and go.
         """
         _refuse_body(scope)
-        request, body = own_request(scope, "/logout", {"refresh_token": refresh_token})
+        request, receive = own_request(scope, "/logout", {"refresh_token": refresh_token})
         answer = DressedAnswer(send, lambda status, _: self._cookies.clearing() if status in {200, 422} else ())
-        await self._forwarder.forward(self._auth, request, replayed(body, receive), answer.send)
+        await self._forwarder.forward(self._auth, request, receive, answer.send)
         await answer.release()
 
 

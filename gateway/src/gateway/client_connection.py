@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from gateway.client_exchange import ClientExchange, status_line
+from gateway.client_exchange import CLIENT_LEFT, ClientExchange, status_line
 from gateway.lingering import LingeringTransport
 from gateway.moving_deadline import MovingDeadline
 from gateway.request_framing import RequestFraming, RequestHead
@@ -174,6 +174,7 @@ class ClientConnection(asyncio.Protocol):
             "client": self._address,
             "server": self._own_address,
             "state": self._app_state.copy(),
+            "extensions": {CLIENT_LEFT: exchange.client_left},
         }
         task = self._loop.create_task(exchange.run(self._app, scope))
         self._server.tasks.add(task)

@@ -11,6 +11,9 @@ from gateway.header_fields import connection_options
 from gateway.lingering import LingeringTransport
 from gateway.request_framing import RequestHead
 
+CLIENT_LEFT = "gateway.client_left"
+"""The ASGI extension that says, when it is called, whether nobody waits for the answer any more."""
+
 MOST_UNREAD = 64 * 1024
 """Bytes of a body that wait for the application before its sender is kept from sending more."""
 
@@ -78,6 +81,10 @@ class ClientExchange:
         self._body_ended = ended
         self._tell()
         return len(self._body) > MOST_UNREAD and not ended
+
+    def client_left(self) -> bool:
+        """Tell whether nobody waits for the answer any more; to be asked now and then costs less than to be awaited."""
+        return self.disconnected
 
     def disconnect(self) -> None:
         """Take it that the client has left, or is told something else."""

@@ -11,7 +11,7 @@ from gateway.csrf import refuse_other_origins
 from gateway.dressed_answer import dressed
 from gateway.forwarding import Forwarder
 from gateway.login_tokens import LoginTokens
-from gateway.own_questions import WholeAnswer, never, own_request, whole_answer
+from gateway.own_questions import WholeAnswer, own_request, whole_answer
 from gateway.response_framing import BrokenAnswer
 from gateway.security_headers import POLICY
 from gateway.upstreams import Upstream
@@ -70,9 +70,9 @@ class CookieLogin:
 
     async def _end(self, tokens: LoginTokens, scope: Scope) -> None:
         """End a login that nobody will hear of."""
-        request, body = own_request(scope, "/logout", {"refresh_token": tokens.refresh})
+        request, receive = own_request(scope, "/logout", {"refresh_token": tokens.refresh})
         try:
-            ended = (await whole_answer(self._forwarder, self._auth, request, replayed(body, never))).status == 200
+            ended = (await whole_answer(self._forwarder, self._auth, request, receive)).status == 200
         except Problem:
             ended = False
         if not ended:

@@ -11,6 +11,7 @@ from enum import Enum, auto
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from gateway.client_exchange import CLIENT_LEFT
 from gateway.header_rules import client_headers, request_head, upstream_fields
 from gateway.held_bodies import HeldBodies
 from gateway.methods import READING, REPEATABLE
@@ -18,7 +19,7 @@ from gateway.punctuality import EVERY, Punctuality
 from gateway.response_framing import AnswerHead, BrokenAnswer
 from gateway.upstream_connection import NoAnswer, UpstreamConnection
 from gateway.upstreams import Upstream, UpstreamLimits
-from service_chassis.problems import Problem
+from service_chassis.problems import Problem, Unavailable
 from service_chassis.server_timing import part
 from service_chassis.tracing import outgoing_headers
 
@@ -58,6 +59,7 @@ class _Waiting(Enum):
     """Whom a passing moment is counted against."""
 
     CLIENT_SENDS = auto()
+    TURN = auto()
     UPSTREAM = auto()
     CLIENT_READS = auto()
 
@@ -71,14 +73,12 @@ class _Ending(Enum):
 
 class _Exchange:
     # What most exchanges never change stands here: to set it anew for each of them costs more than its look-up.
-    kept_waiting = 0.0
     _waiting = _Waiting.UPSTREAM
     _due: float | None = None
     _ending: _Ending | None = None
     _refusal: Problem | None = None
     _connection: UpstreamConnection | None = None
     _uploading: asyncio.Task[None] | None = None
-    _watcher: asyncio.Task[None] | None = None
     _size = 0
     _chunked = _request_ended = _has_turn = _started = _answered = False
 
@@ -91,7 +91,7 @@ class _Exchange:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        self._began = now = self._loop.time()
+        now = self._loop.time()
         self._patience = limits.answer_seconds
         self._exchange_end = now + limits.exchange_seconds
         self._upload_end = now + min(limits.upload_seconds, limits.exchange_seconds)
@@ -108,8 +108,9 @@ class _Exchange:
             begun = await self._body(fields)
             target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
             request = request_head(scope["method"], target, upstream.authority, fields) + begun
-            if not upstream.turns.take_at_once(self):
-                await upstream.turns.take(self)
+            if not upstream.turns.take_at_once():
+                self._wait_for(_Waiting.TURN, self._limits.queue_seconds)
+                await upstream.turns.take()
             self._has_turn = True
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
             with part("upstream"):
@@ -126,9 +127,6 @@ class _Exchange:
                 self._break_off(self._late())
         finally:
             self._let_go()
-            if self._watcher is not None:
-                self._watcher.cancel()
-                self._watcher = None  # they would hold each other, and the request, until the garbage collector comes
 
     async def _ask(self, request: bytes) -> tuple[UpstreamConnection, AnswerHead]:
         """Send the request, or as much of it as is here, and return the beginning of its answer."""
@@ -279,27 +277,22 @@ class _Exchange:
         return piece, message.get("more_body", False)
 
     def look(self, now: float) -> None:
-        """End the exchange if it is late; watch if its client leaves. Most are over before, and need no watching."""
+        """End the exchange if it is late, or if its client has left since its request was whole."""
         if self._has_turn and self._waiting is not _Waiting.UPSTREAM:
-            self.kept_waiting += EVERY
+            self._upstream.turns.kept_waiting(self, EVERY)
         if self._due is None:
             end = self._upload_end if self._waiting is _Waiting.CLIENT_SENDS else self._exchange_end
             self._due = min(end, now + self._patience)
         if now >= self._due:
             self._end(_Ending.LATE)
-        elif self._watcher is None and self._request_ended and now - self._began > EVERY:
-            self._watcher = self._loop.create_task(self._notice_leaving())
+        elif self._request_ended and not self._answered:
+            left = self._scope["extensions"].get(CLIENT_LEFT)
+            if left is not None and left():
+                self._end(_Ending.CLIENT_LEFT)
 
     def give_turn_up(self) -> None:
         """End the exchange, because another one waits for its turn and this one for its client."""
-        self.kept_waiting = 0.0
         self._end(_Ending.LATE)
-
-    async def _notice_leaving(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        if not self._answered:
-            self._end(_Ending.CLIENT_LEFT)
 
     def _end(self, why: _Ending) -> None:
         if self._ending is None and self._task is not None:
@@ -312,6 +305,8 @@ class _Exchange:
         self._due = None  # it is counted from the next look on: so nobody asks for the time at each step
 
     def _late(self) -> Problem | TimeoutError:
+        if self._waiting is _Waiting.TURN:
+            return Unavailable("overloaded", "The service behind this path is busy.", retry_after=1)
         if self._waiting is _Waiting.CLIENT_SENDS:
             return Problem(408, "body_timeout", "The body took too long to arrive.", headers={"Connection": "close"})
         return TimeoutError("It did not answer in time.")

@@ -1,6 +1,5 @@
 """What the gateway itself asks a service, on behalf of the client whose request it serves."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,19 +30,20 @@ class WholeAnswer:
         await send({"type": "http.response.body", "body": self.body})
 
 
-def own_request(scope: Scope, path: str, document: Mapping[str, object]) -> tuple[Scope, bytes]:
-    """Return a POST of a JSON document and its body. It says the client's address and User-Agent, no more of it."""
+def own_request(scope: Scope, path: str, document: Mapping[str, object]) -> tuple[Scope, Receive]:
+    """Return a POST of a JSON document. It says the client's address and User-Agent, no more of it.
+
+    It goes on when that client leaves: others may wait for the answer, or what was asked for has to be done.
+    """
     body = json.dumps(document).encode()
     headers = [field for field in scope["headers"] if field[0] in _KEPT]
     headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    wanted = {"method": "POST", "raw_path": path.encode(), "query_string": b"", "headers": headers}
-    return {**scope, **wanted}, body
+    wanted = {"method": "POST", "raw_path": path.encode(), "query_string": b"", "headers": headers, "extensions": {}}
 
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
 
-async def never() -> Message:
-    """Receive nothing: the client whose request it was may leave, and others wait for the answer."""
-    nothing: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-    return await nothing
+    return {**scope, **wanted}, receive
 
 
 async def whole_answer(forwarder: Forwarder, upstream: Upstream, scope: Scope, receive: Receive) -> WholeAnswer:

@@ -8,11 +8,10 @@ from starlette.types import Scope
 
 from gateway.forwarding import Forwarder
 from gateway.login_tokens import LoginTokens
-from gateway.own_questions import never, own_request, whole_answer
+from gateway.own_questions import own_request, whole_answer
 from gateway.renewals import Renewals
 from gateway.upstreams import Upstream
 from service_chassis.problems import Problem, Unavailable
-from service_chassis.request_bodies import replayed
 
 _REFRESH_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -60,10 +59,10 @@ class Refresher:
         return await self._renewals.renewed(refresh_token, lambda: self._ask(refresh_token, scope), anew=anew)
 
     async def _ask(self, refresh_token: str, scope: Scope) -> LoginTokens:
-        request, body = own_request(scope, "/refresh", {"refresh_token": refresh_token})
+        request, receive = own_request(scope, "/refresh", {"refresh_token": refresh_token})
         try:
             async with asyncio.timeout(self._deadline):
-                answer = await whole_answer(self._forwarder, self._auth, request, replayed(body, never))
+                answer = await whole_answer(self._forwarder, self._auth, request, receive)
         except (Problem, TimeoutError):
             raise RefreshUnavailable from None
         if answer.status != 200:
