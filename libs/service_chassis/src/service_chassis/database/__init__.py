@@ -18,7 +18,6 @@ from service_chassis.database.changes import LOOK_SECONDS, Changes
 from service_chassis.database.faults import OutcomeUnknown, StorageUnavailable, UnfitDatabase
 from service_chassis.database.lookups import Lookup, Rows
 from service_chassis.database.migration import upgrade
-from service_chassis.database.postgresql import Postgresql
 from service_chassis.database.sqlite import Sqlite
 from service_chassis.database_url import checked_database_url
 from service_chassis.settings import DatabaseSettings
@@ -75,6 +74,8 @@ class Database:
         if checked.get_backend_name() == "sqlite":
             self._kind = Sqlite(checked, patience=patience)
         else:
+            from service_chassis.database.postgresql import Postgresql  # noqa: PLC0415 -- SQLite needs no driver of it
+
             self._kind = Postgresql(
                 checked,
                 password_file=password_file,
