@@ -174,9 +174,8 @@ async def test_verification_goes_on_while_the_issuer_hangs(issuer: FakeIssuer) -
             start = time.monotonic()
             lost = asyncio.create_task(verifier.verify(issuer.token(header={"kid": "x"})))
             await asyncio.sleep(0.05)
-            good = time.monotonic()
             assert (await verifier.verify(issuer.token())).subject
-            assert time.monotonic() - good < 0.1
+            assert not lost.done()
             with pytest.raises(KeysUnavailable, match="longer"):
                 await lost
             assert time.monotonic() - start < DEADLINE + 0.5
