@@ -1,15 +1,12 @@
 """How the door serves an application: what it is told of a request, and how its answer is written."""
 
 import asyncio
-import gc
-import weakref
 from typing import Any
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.client_exchange import CLIENT_LEFT
-from gateway.punctuality import EVERY
 from gateway.testing import Client, Street, get
 
 Headers = list[tuple[bytes, bytes]]
@@ -138,55 +135,3 @@ async def test_a_server_that_ends_answers_what_is_under_way_and_closes_what_is_i
         response = await busy.response()
         assert (response.status, response.values("connection")) == (200, ["close"])
         assert await busy.is_closed()
-
-
-@pytest.mark.parametrize("sent", [get("/")[:-2], get("/", "Content-Length: 9\r\n") + b"a", get("/")])
-async def test_nothing_of_a_lost_connection_waits_for_the_garbage_collector(street: Street, sent: bytes) -> None:
-    """Neither half a head nor half a body: what many clients leave behind at once would be memory until it comes."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if (await receive())["more_body"]:
-            await receive()
-        await answering(of_length(0), b"")(scope, receive, send)
-
-    door = await street.connections(app)
-    async with door.client() as client:
-        await client.send(sent)
-        while not door.server.server_state.connections:  # noqa: ASYNC110 -- uvicorn has no event for it
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(0.01)
-        [connection] = door.server.server_state.connections
-        gone = asyncio.Event()
-        watch = weakref.ref(connection, lambda _: gone.set())
-        del connection
-        gc.disable()
-    try:
-        await asyncio.wait_for(gone.wait(), 2)
-    finally:
-        gc.enable()
-    assert watch() is None
-
-
-async def test_a_slow_request_leaves_nothing_for_the_garbage_collector(street: Street) -> None:
-    """Also one that took so long that its deadline was looked at: under load, that is every request."""
-    upstream, url = await street.upstream()
-    door = await street.door(orders=url)
-    async with door.client() as client:
-        assert (await client.ask(get("/api/orders"))).status == 200
-        gc.collect()
-        gc.disable()
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        try:
-            upstream.free.clear()
-            await client.send(get("/api/orders"))
-            await asyncio.sleep(3 * EVERY)
-            upstream.free.set()
-            assert (await client.response()).status == 200
-            await asyncio.sleep(0)
-            gc.collect()
-            left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("gateway.")]
-        finally:
-            gc.set_debug(0)
-            gc.garbage.clear()
-            gc.enable()
-    assert left == []

@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import json
 
+import structlog
+
 from gateway.held_bodies import HeldBodies
+from gateway.punctuality import EVERY
 from gateway.testing import Client, Door, Street
 
 
@@ -99,6 +102,48 @@ async def test_a_large_body_that_drips_keeps_its_turn_only_while_nobody_wants_it
         long.cancel()
         await short
         assert (await clients[1].response()).status == 200
+
+
+async def test_whoever_was_slow_is_told_so_when_its_turn_is_wanted(street: Street) -> None:
+    """408, and the service is not blamed: also when the body has come in the end, and the service works on it."""
+    upstream, url = await street.upstream()
+    upstream.free.clear()
+    door = await street.door(
+        orders=url, upload_held_bytes=1, upstream_calls=1, upstream_queue_seconds=0.1, upstream_answer_seconds=60
+    )
+    async with door.client() as slow, door.client() as other:
+        await slow.send(post(4) + b"aa")
+        await asyncio.sleep(0.1 + 3 * EVERY)
+        await slow.send(b"aa")
+        await upstream.asked.wait()
+        with structlog.testing.capture_logs() as logged:
+            await other.send(b"GET /api/orders HTTP/1.1\r\nHost: door.test\r\n\r\n")
+            refused = await asyncio.wait_for(slow.response(), 10)
+        assert (refused.status, json.loads(refused.body)["reason"]) == (408, "body_timeout")
+        assert [line["event"] for line in logged if "upstream" in line] == []
+        upstream.free.set()
+        assert (await other.response()).status == 200
+
+
+async def test_a_client_that_leaves_before_its_turn_waits_no_more(street: Street) -> None:
+    """Whatever has come of its body, and although nobody reads on: its place in the queue goes to others."""
+    upstream, url = await street.upstream()
+    upstream.free.clear()
+    door = await street.door(
+        orders=url, upload_held_bytes=1000, upstream_calls=1, upstream_queue_seconds=60, upstream_answer_seconds=60
+    )
+    holding = asyncio.create_task(door.get("/api/orders"))
+    await upstream.asked.wait()
+    async with contextlib.AsyncExitStack() as stack:
+        await uploading(door, stack, sent=100_000, of=200_000)
+        await until_read(door, of=2)
+        await asyncio.sleep(2 * EVERY)
+    async with asyncio.timeout(10):
+        while len(door.server.server_state.tasks) > 1:  # noqa: ASYNC110 -- uvicorn has no event for it
+            await asyncio.sleep(0.01)
+    upstream.free.set()
+    assert (await holding).status == 200
+    assert len(upstream.requests) == 1
 
 
 async def test_nobody_is_turned_out_while_the_service_itself_is_slow(street: Street) -> None:

@@ -54,11 +54,15 @@ class ConnectionPool:
         loop = self._loop = asyncio.get_running_loop()
         addresses = await self._current_addresses()
         async with asyncio.timeout(self._connect_seconds):
-            connected = await start_connection(
-                [(each["family"], each["type"], each["proto"], "", each["sockaddr"]) for each in addresses],
-                happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
-                loop=loop,
-            )
+            try:
+                connected = await start_connection(
+                    [(each["family"], each["type"], each["proto"], "", each["sockaddr"]) for each in addresses],
+                    happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
+                    loop=loop,
+                )
+            except OSError as fault:
+                # The library's frame holds the error whose traceback holds the frame, and with it whoever called.
+                raise fault.with_traceback(None) from None
             try:
                 _, connection = await loop.create_connection(
                     lambda: UpstreamConnection(loop),

@@ -69,6 +69,7 @@ class _Ending(Enum):
 
     CLIENT_LEFT = auto()
     LATE = auto()
+    GIVES_TURN_UP = auto()
 
 
 class _Exchange:
@@ -110,6 +111,8 @@ class _Exchange:
             request = request_head(scope["method"], target, upstream.authority, fields) + begun
             if not upstream.turns.take_at_once():
                 self._wait_for(_Waiting.TURN, self._limits.queue_seconds)
+                # From now on, not from the next look: a service's own time comes on top of it.
+                self._due = self._loop.time() + self._limits.queue_seconds
                 await upstream.turns.take()
             self._has_turn = True
             self._wait_for(_Waiting.UPSTREAM, self._limits.answer_seconds)
@@ -119,11 +122,11 @@ class _Exchange:
         except _ClientLeft:
             return
         except (BrokenAnswer, OSError) as error:
-            self._break_off(self._refusal or error)
+            self._break_off(error)
         except asyncio.CancelledError:
             if self._ending is None or self._task is None or self._task.uncancel():
                 raise
-            if self._ending is _Ending.LATE:
+            if self._ending is not _Ending.CLIENT_LEFT:
                 self._break_off(self._late())
         finally:
             self._let_go()
@@ -277,7 +280,7 @@ class _Exchange:
         return piece, message.get("more_body", False)
 
     def look(self, now: float) -> None:
-        """End the exchange if it is late, or if its client has left since its request was whole."""
+        """End the exchange if it is late, or if its client has left."""
         if self._has_turn and self._waiting is not _Waiting.UPSTREAM:
             self._upstream.turns.kept_waiting(self, EVERY)
         if self._due is None:
@@ -285,14 +288,14 @@ class _Exchange:
             self._due = min(end, now + self._patience)
         if now >= self._due:
             self._end(_Ending.LATE)
-        elif self._request_ended and not self._answered:
+        elif not self._answered:
             left = self._scope["extensions"].get(CLIENT_LEFT)
             if left is not None and left():
                 self._end(_Ending.CLIENT_LEFT)
 
     def give_turn_up(self) -> None:
         """End the exchange, because another one waits for its turn and this one for its client."""
-        self._end(_Ending.LATE)
+        self._end(_Ending.GIVES_TURN_UP)
 
     def _end(self, why: _Ending) -> None:
         if self._ending is None and self._task is not None:
@@ -307,7 +310,7 @@ class _Exchange:
     def _late(self) -> Problem | TimeoutError:
         if self._waiting is _Waiting.TURN:
             return Unavailable("overloaded", "The service behind this path is busy.", retry_after=1)
-        if self._waiting is _Waiting.CLIENT_SENDS:
+        if self._waiting is _Waiting.CLIENT_SENDS or self._ending is _Ending.GIVES_TURN_UP:
             return Problem(408, "body_timeout", "The body took too long to arrive.", headers={"Connection": "close"})
         return TimeoutError("It did not answer in time.")
 
@@ -320,6 +323,13 @@ class _Exchange:
         )
 
     def _break_off(self, why: Problem | BrokenAnswer | OSError) -> None:
-        if not self._started:
-            raise why if isinstance(why, Problem) else self._upstream.failed(why)
-        _log.warning("answer_broken_off", upstream=self._upstream.name, waiting=self._waiting.name.lower())
+        if self._started:
+            _log.warning("answer_broken_off", upstream=self._upstream.name, waiting=self._waiting.name.lower())
+            return
+        problem = self._refusal or (why if isinstance(why, Problem) else self._upstream.failed(why))
+        try:
+            raise problem
+        finally:
+            # Its traceback holds this frame, and with it the request: until the garbage collector comes, if it is held.
+            del why, problem
+            self._refusal = None

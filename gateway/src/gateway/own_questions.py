@@ -33,7 +33,7 @@ class WholeAnswer:
 def own_request(scope: Scope, path: str, document: Mapping[str, object]) -> tuple[Scope, Receive]:
     """Return a POST of a JSON document. It says the client's address and User-Agent, no more of it.
 
-    It goes on when that client leaves: others may wait for the answer, or what was asked for has to be done.
+    It goes on when that client leaves: others may wait for the answer, and a logout is not given up half-way.
     """
     body = json.dumps(document).encode()
     headers = [field for field in scope["headers"] if field[0] in _KEPT]

@@ -32,7 +32,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._writing_paused = self._reading_paused = False
-        self._lost: BaseException | None = None
+        self._lost: BrokenAnswer | None = None
         self.idle_since = 0.0
 
     def ask(self, request: bytes, *, to_head: bool) -> None:
@@ -96,7 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._framing = None
         self.idle_since = self._loop.time()
 
-    def close(self, reason: BaseException | None = None) -> None:
+    def close(self, reason: BrokenAnswer | None = None) -> None:
         """End the connection at once; whoever waits on it is told `reason`."""
         self._lose(reason or BrokenAnswer("The exchange was given up."))
         if self._transport is not None:
@@ -146,7 +146,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def _more(self) -> None:
         if self._lost is not None:
-            raise self._lost
+            # Another of its kind: its own traceback would hold this connection, which holds it.
+            raise type(self._lost)(*self._lost.args)
         self._reader = self._loop.create_future()
         await self._reader
 
@@ -154,7 +155,7 @@ class UpstreamConnection(asyncio.Protocol):
         framing = self._framing
         if self._lost is not None:
             return
-        reason: BaseException = BrokenAnswer("The connection has ended.")
+        reason = BrokenAnswer("The connection has ended.")
         if framing is not None and not framing.ended:
             if not self._touched:
                 reason = NoAnswer("The connection ended without an answer.")
@@ -167,9 +168,9 @@ class UpstreamConnection(asyncio.Protocol):
                     reason = broken
         self._lose(reason)
 
-    def _lose(self, reason: BaseException) -> None:
+    def _lose(self, reason: BrokenAnswer) -> None:
         if self._lost is None:
-            self._lost = reason
+            self._lost = reason.with_traceback(None)
         self._wake()
         if self._writer is not None and not self._writer.done():
             self._writer.set_exception(BrokenAnswer("The connection ended while the request was being sent."))
