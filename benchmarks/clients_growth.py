@@ -98,7 +98,7 @@ def _figures(by_clients: ByClients, memory: dict[str, float]) -> list[Figure]:
     refused = max((outcome.refused for outcome in mine), default=1.0)
     per_connection = memory.get(SIGNET)
     return [
-        Figure(f"{most:,} clients at once: Signet refuses, at most", f"{refused:.0%}", "none",
+        Figure(f"{most:,} clients at once: Signet refuses, at most", f"{refused:.2%}", "none",
                kept=len(mine) == 2 and not refused),
         Figure.of_ratio(f"{most:,} clients: {PROFILE} × {EXPRESS}", services.ratio(PROFILE, EXPRESS)),
         Figure.of_ratio(f"{most:,} clients: {SIGNET} × {NGINX}", gateways.ratio(SIGNET, NGINX)),
@@ -117,7 +117,7 @@ def _row(number: int, results: Results, mine: str, base: str) -> Sequence[str]:
         return (f"{number:,}", f"not measured: {'; '.join(lacking)}", "-", "-", "-", "-")
     own, other = results.outcomes[mine], results.outcomes[base]
     late = [f"{each.p99 * 1000:.1f}" for each in (own, other)]
-    return (f"{number:,}", f"{own.rate:,.0f}", f"{own.rate / other.rate:.2f}", f"{own.refused:.0%}", *late)
+    return (f"{number:,}", f"{own.rate:,.0f}", f"{own.rate / other.rate:.2f}", f"{own.refused:.2%}", *late)
 
 
 def _plot(name: str, title: str, y: str, by_clients: ByClients, *, of: str) -> Plot:
