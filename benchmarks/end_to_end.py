@@ -9,6 +9,7 @@ from benchmarks.cast import Cast
 from benchmarks.contest import Effort, hold
 from benchmarks.figures import Figure
 from benchmarks.findings import Findings
+from benchmarks.load import CONNECTIONS
 from benchmarks.peers.credentials import issuing
 from benchmarks.peers.gateways import nginx, signet_gateway, usual_python_gateway
 from benchmarks.peers.services import PATH, express, signet_profile, usual_python_service
@@ -49,6 +50,8 @@ def measure(*, quick: bool) -> Findings:
             Figure.of_ratio(f"gateway → service × {BASE}", results.ratio(SIGNET, BASE), least=1.8, aim=3.8),
             Figure("p99 at that load", f"{mine.p99 * 1000:.1f} ms" if mine else "not measured",
                    "at most 10 ms (aim 3 ms)", kept=mine is not None and mine.p99 <= 0.010),
+            Figure("the same, × the mean wait, which is the connections divided by the rate",
+                   f"{mine.p99 * mine.rate / CONNECTIONS:.1f}" if mine else "not measured"),
             Figure.of_ratio(f"the same, × that of {BASE}", results.p99_ratio(SIGNET, BASE)),
         ],
         tables=[results.table("The same token again and again", base=BASE)],
