@@ -155,6 +155,8 @@ async def test_of_writes_at_once_with_one_etag_exactly_one_wins(
         if earlier:
             await change(one, earlier)
         tag = (await one.get("/api/profile")).headers["ETag"]
+        # So that each has connections enough: to make eight at once takes a busy machine longer than a writer waits.
+        await asyncio.gather(*(client.get("/api/profile") for client in [one, other] * 4))
         answers = await asyncio.gather(
             *(
                 change(client, {"display_name": f"Writer {number}"}, if_match=tag)
